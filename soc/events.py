@@ -1,0 +1,137 @@
+"""Event: one log record, and its wire form on soc.events.
+
+The wire form is one JSON object (schemas/event.v1.json); its version travels in the record header `schema`.
+Readers accept their own version and the one before.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from soc.errors import DeadLetter
+
+SCHEMA: Final = b"1"
+"""The version that is written, as the value of the header `schema`."""
+
+READABLE: Final = frozenset({b"1"})
+"""Versions that are read: this one and the one before (there is none before 1)."""
+
+BASE64: Final = "base64"
+
+_BINARY: Final = frozenset({0, *range(0x80, 0xA0)})
+
+
+class LogSource(NamedTuple):
+    """Sigma's logsource. None: not stated. Sigma rules specification 2.1, "Log source"."""
+
+    product: str | None = None
+    category: str | None = None
+    service: str | None = None
+
+
+class Event(NamedTuple):
+    """One log record: immutable and cheap.
+
+    `time`, `received`: microseconds since the epoch. `host`: the host that the record is about; the sender is in
+    `source`. `fields`: Sigma's taxonomy names, flat. `raw`: what was received, as text in `charset`
+    ("utf-8", "latin-1", or "base64" where it is no text), None where `fields` is all there was.
+    `source["clock"]` says why `received` stands in for `time`: "missing", "unreadable" or "future".
+    """
+
+    id: str
+    time: int
+    received: int
+    site: str
+    host: str
+    logsource: LogSource
+    fields: Mapping[str, Any]
+    raw: str | None
+    charset: str
+    source: Mapping[str, Any]
+
+    def raw_bytes(self) -> bytes | None:
+        """Return exactly the bytes that were received, or None where `fields` is all there was."""
+        if self.raw is None:
+            return None
+        return base64.b64decode(self.raw) if self.charset == BASE64 else self.raw.encode(self.charset)
+
+
+def digest(*parts: str | bytes | int) -> str:
+    """Return a 128-bit id in hex that depends on each part and on where each ends."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+        state.update(b"%d:" % len(data))
+        state.update(data)
+    return state.hexdigest()
+
+
+def text_of(raw: bytes) -> tuple[str, str]:
+    """Return (text, charset) from which `raw` can be recovered exactly: UTF-8, else Latin-1, else base64.
+
+    Latin-1 maps every byte, so it is taken only where it gives no C1 control characters.
+    """
+    try:
+        return raw.decode(), "utf-8"
+    except UnicodeDecodeError:
+        if not _BINARY.isdisjoint(raw):
+            return base64.b64encode(raw).decode("ascii"), BASE64
+        return raw.decode("latin-1"), "latin-1"
+
+
+def to_document(event: Event) -> dict[str, Any]:
+    """Return the wire form as a JSON-ready dict."""
+    document = event._asdict()
+    document["logsource"] = {k: v for k, v in event.logsource._asdict().items() if v is not None}
+    if event.raw is None:
+        del document["raw"], document["charset"]
+    return document
+
+
+def to_wire(event: Event) -> bytes:
+    """Return the wire form. Raises DeadLetter where the fields hold what JSON cannot."""
+    try:
+        return orjson.dumps(to_document(event))
+    except (TypeError, ValueError) as error:  # orjson.JSONEncodeError is a TypeError: lone surrogates, huge integers
+        raise DeadLetter("unencodable", str(error)) from None
+
+
+def from_document(document: Mapping[str, Any]) -> Event:
+    """Return the event of a decoded wire form. Raises DeadLetter("malformed_event") naming what is wrong."""
+    try:
+        logsource = document["logsource"]
+        event = Event(
+            document["id"],
+            document["time"],
+            document["received"],
+            document["site"],
+            document["host"],
+            LogSource(logsource.get("product"), logsource.get("category"), logsource.get("service")),
+            document["fields"],
+            document.get("raw"),
+            document.get("charset", "utf-8"),
+            document["source"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DeadLetter("malformed_event", f"not an event: {error!r}") from None
+    if type(event.time) is not int or type(event.received) is not int or type(event.fields) is not dict:
+        raise DeadLetter("malformed_event", "time and received must be integers and fields an object")
+    if not (isinstance(event.id, str) and isinstance(event.host, str) and isinstance(event.site, str)):
+        raise DeadLetter("malformed_event", "id, host and site must be strings")
+    return event
+
+
+def from_wire(value: bytes, version: bytes = SCHEMA) -> Event:
+    """Return the event. Raises DeadLetter on another schema version or a value that is no event."""
+    if version not in READABLE:
+        raise DeadLetter("schema_version", f"version {version!r}; this release reads {sorted(READABLE)}")
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise DeadLetter("malformed_event", f"not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise DeadLetter("malformed_event", "not a JSON object")
+    return from_document(document)

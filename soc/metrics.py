@@ -1,0 +1,78 @@
+"""Every metric that Vonggac exports, named once: vonggac_<what>_<unit>[_total].
+
+One instance a process, made by soc.app and handed down; a test makes its own.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+
+
+class Metrics:
+    """The process's metrics, in a registry of their own. Labels are in the order of the names given here."""
+
+    def __init__(self) -> None:
+        """Declare them all."""
+        self.registry = CollectorRegistry()
+        # ---- collectors
+        self.messages_received = self._counter(
+            "messages_received", "Messages taken from a source, before parsing", "transport"
+        )
+        self.bytes_received = self._counter("bytes_received", "Bytes of those messages", "transport")
+        self.events_published = self._counter("events_published", "Events acknowledged by the bus", "transport")
+        self.messages_dropped = self._counter(
+            "messages_dropped", "Messages lost where the protocol cannot slow its sender down", "transport", "cause"
+        )
+        self.connections = self._gauge("connections_open", "Open connections of senders", "transport")
+        self.pending_messages = self._gauge("pending_messages", "Messages received and not yet acknowledged by the bus")
+        self.clock_replaced = self._counter(
+            "event_times_replaced", "Events whose own time was missing, unreadable or in the future", "cause"
+        )
+        # ---- bus
+        self.bus_published_records = self._counter("bus_published_records", "Records acknowledged by the bus", "topic")
+        self.bus_published_bytes = self._counter("bus_published_bytes", "Bytes of their values", "topic")
+        self.bus_polled_records = self._counter("bus_polled_records", "Records read by a group", "topic", "group")
+        self.bus_lost_records = self._counter(
+            "bus_lost_records", "Records that retention removed before they were read", "topic", "stage"
+        )
+        self.bus_producers_replaced = self._counter(
+            "bus_producers_replaced", "Producers replaced after an error that stops a partition, or at their limit"
+        )
+        self.bus_lag = self._gauge("bus_lag_records", "Records that a group has still to commit", "group", "topic")
+        self.stage_retries = self._counter("stage_retries", "Batches that a stage had to begin again", "stage")
+        self.deadletters = self._counter("deadletters", "Inputs put on soc.deadletter", "stage", "reason")
+        # ---- correlator
+        self.rules_loaded = self._gauge("rules_loaded", "Rules that are evaluated")
+        self.rules_failed = self._gauge("rules_failed", "Rules that could not be compiled and are not evaluated")
+        self.events_evaluated = self._counter("events_evaluated", "Events that the rules were evaluated on")
+        self.rule_matches = self._counter("rule_matches", "Matches, a rule", "rule")
+        self.rule_errors = self._counter("rule_errors", "Evaluations that failed; the rule did not match", "rule")
+        self.rule_floods = self._counter("rule_floods", "Minutes in which a rule matched beyond its bound", "rule")
+        self.detect_delay = self._histogram("detect_delay_seconds", "From an event's append to its matches' append")
+        # ---- store
+        self.store_writes = self._counter(
+            "store_writes", "Answers to writes: created, exists, updated, conflict, retry, rejected", "kind", "answer"
+        )
+        self.store_up = self._gauge("store_up", "1 while the store answers")
+        # ---- alerting
+        self.alert_changes = self._counter("alert_changes", "Changes of alerts", "kind")
+        self.alert_delay = self._histogram("alert_delay_seconds", "From an event's receipt to its alert's write")
+        self.notifications = self._counter(
+            "notifications", "Notifications: sent, failed, refused", "receiver", "outcome"
+        )
+        self.national_messages = self._counter(
+            "national_messages", "Messages to the National SOC: accepted, failed, refused", "stream", "outcome"
+        )
+        self.national_last_number = self._gauge(
+            "national_last_number", "The last number acknowledged by the National SOC", "stream"
+        )
+        self.console_requests = self._counter("console_requests", "Requests to console and API", "status")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"vonggac_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"vonggac_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(f"vonggac_{name}", text, labels, registry=self.registry, buckets=LATENCY_BUCKETS)
