@@ -1,0 +1,103 @@
+"""Atoms other than patterns, as checks of one value's text: regular expressions, networks, numbers, parts of dates."""
+
+import operator
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+from correlator.syntax import Cidr, Compare, Regex, Relation, TimePart, TimeUnit
+from correlator.text import Check
+
+MAX_NUMBER: Final = 64
+"""Characters of the longest text that is read as a number, an address or a date."""
+
+_NUMBER = re.compile(r"[+-]?(\d+)(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
+_RELATIONS: Final[dict[Relation, Callable[[float, float], bool]]] = {
+    Relation.EQ: operator.eq,
+    Relation.LT: operator.lt,
+    Relation.LTE: operator.le,
+    Relation.GT: operator.gt,
+    Relation.GTE: operator.ge,
+}
+_UNITS: Final[dict[TimeUnit, Callable[[datetime], int]]] = {
+    TimeUnit.MINUTE: operator.attrgetter("minute"),
+    TimeUnit.HOUR: operator.attrgetter("hour"),
+    TimeUnit.DAY: operator.attrgetter("day"),
+    TimeUnit.WEEK: lambda when: when.isocalendar().week,
+    TimeUnit.MONTH: operator.attrgetter("month"),
+    TimeUnit.YEAR: operator.attrgetter("year"),
+}
+
+
+def check_of(atom: Regex | Cidr | Compare | TimePart) -> Check:
+    """Return the atom as a check of a value's text, which is not folded."""
+    match atom:
+        case Regex(pattern, flags):
+            search = re.compile(pattern, flags).search
+            return lambda text: search(text) is not None
+        case Cidr(network):
+            return _in_network(network)
+        case Compare(relation, wanted):
+            return _compared(number_of, _RELATIONS[relation], wanted)
+        case TimePart(unit, relation, wanted):
+            return _compared(_part_of(unit), _RELATIONS[relation], wanted)
+
+
+def number_of(text: str) -> int | float | None:
+    """Return the number that a text writes in decimal, or None."""
+    if len(text) > MAX_NUMBER or not (found := _NUMBER.fullmatch(text)):
+        return None
+    return float(text) if found[2] or found[3] else int(text)
+
+
+def _part_of(unit: TimeUnit) -> Callable[[str], int | None]:
+    part = _UNITS[unit]
+
+    def read(text: str) -> int | None:
+        when = _datetime_of(text)
+        return None if when is None else part(when)
+
+    return read
+
+
+def _datetime_of(text: str) -> datetime | None:
+    """Read ISO 8601 as written; time zones are not converted."""
+    if len(text) > MAX_NUMBER:
+        return None
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+
+
+def _compared(read: Callable[[str], int | float | None], holds: Callable[[float, float], bool], wanted: float) -> Check:
+    def check(text: str) -> bool:
+        number = read(text)
+        return number is not None and holds(number, wanted)
+
+    return check
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address; an IPv4 address that is mapped into IPv6 is the IPv4 address."""
+    if len(text) > MAX_NUMBER:
+        return None
+    try:
+        address = ip_address(text.strip().strip("[]"))
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def _in_network(text: str) -> Check:
+    network = ip_network(text)
+
+    def check(value: str) -> bool:
+        address = _address(value)
+        return address is not None and address in network
+
+    return check

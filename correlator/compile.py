@@ -1,0 +1,174 @@
+"""Sigma rule files in, neutral rules out. pySigma parses; `translate` makes neutral syntax of what it parsed.
+
+With `modifiers` and `translate` the only importer of pySigma, and run as a short-lived process
+(`python -m correlator.compile`), so that neither its memory nor its time burdens a running consumer: a request as JSON
+on standard input, the pickled `Compiled` on standard output.
+"""
+
+import os
+import pickle
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any as Anything
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+import orjson
+import yaml
+from sigma.rule import SigmaRule
+from sigma.rule.base import SigmaYAMLLoader
+
+from correlator import condition, modifiers, translate
+from correlator.locate import line_of
+from correlator.source import Compiled, Failure, RuleSource
+from correlator.syntax import Any, Node
+from soc.alerts import Level, RuleRef
+from soc.events import LogSource
+
+MAX_FILE: Final = 1_048_576
+"""Bytes of the largest rule file that is read."""
+
+
+class Refused(ValueError):
+    """The document is no rule that is evaluated; the message says why."""
+
+
+def compile_files(paths: Sequence[Path], placeholders: translate.Placeholders) -> Compiled:
+    """Return the rules of files and folders, and what could not be made into one. `paths` exist."""
+    modifiers.register()
+    rules: dict[str, RuleSource] = {}
+    failures: list[Failure] = []
+    for file in _files(paths):
+        for outcome in _compile_file(file, placeholders):
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            elif first := rules.get(outcome.ref.id):
+                reason = f"the id {outcome.ref.id} is that of the rule in {first.file}:{first.line}; give it its own"
+                failures.append(Failure(outcome.file, outcome.line, reason))
+            else:
+                rules[outcome.ref.id] = outcome
+    return Compiled(tuple(rules.values()), tuple(failures))
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_file():
+            yield path
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            yield from (Path(folder, name) for name in sorted(names) if _is_rule(name))
+
+
+def _is_rule(name: str) -> bool:
+    return name.endswith((".yml", ".yaml")) and not name.endswith((".samples.yml", ".samples.yaml"))
+
+
+def _compile_file(file: Path, placeholders: translate.Placeholders) -> Iterator[RuleSource | Failure]:
+    try:
+        text = _read(file)
+    except (OSError, ValueError) as error:
+        yield Failure(str(file), 1, f"cannot be read: {error}")
+        return
+    loader = SigmaYAMLLoader(text)
+    try:
+        while loader.check_node():
+            if (node := loader.get_node()) is not None:
+                yield from _compile_document(file, node, loader, placeholders)
+    except yaml.YAMLError as error:  # the rest of the file cannot be read either
+        mark = getattr(error, "problem_mark", None)
+        yield Failure(str(file), mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")
+    finally:
+        loader.dispose()
+
+
+def _read(file: Path) -> str:
+    with file.open("rb") as stream:
+        data = stream.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"larger than {MAX_FILE} bytes")
+    return data.decode("utf-8-sig")
+
+
+def _compile_document(
+    file: Path, node: yaml.Node, loader: SigmaYAMLLoader, placeholders: translate.Placeholders
+) -> Iterator[RuleSource | Failure]:
+    document: Anything = None
+    try:
+        document = loader.construct_document(node)
+        if document is not None:
+            yield _rule(document, file, node.start_mark.line + 1, placeholders)
+    except Exception as error:  # noqa: BLE001 - pySigma meets a malformed rule with exceptions of any type
+        yield Failure(str(file), line_of(error, node, document, placeholders), _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    known = isinstance(error, ValueError | yaml.YAMLError)  # pySigma's errors and ours are ValueErrors
+    return str(error) if known else f"{type(error).__name__}: {error}"
+
+
+def _rule(document: Anything, file: Path, line: int, placeholders: translate.Placeholders) -> RuleSource:
+    if not isinstance(document, dict):
+        raise Refused("not a Sigma rule: a map with title, logsource and detection is expected")
+    for kind, remark in _UNSUPPORTED.items():
+        if kind in document:
+            raise Refused(remark)
+    parsed = SigmaRule.from_dict({**document, "detection": translate.texts(document.get("detection"))})
+    return RuleSource(
+        ref=_ref(parsed),
+        logsource=LogSource(*(_lower(getattr(parsed.logsource, part)) for part in LogSource._fields)),
+        alert_key=_alert_key(document.get("alert_key", [])),
+        file=str(file),
+        line=line,
+        condition=_condition(parsed, placeholders),
+    )
+
+
+_UNSUPPORTED: Final[Mapping[str, str]] = {
+    "correlation": "correlation rules are not evaluated yet",
+    "filter": "filters are not applied yet",
+    "action": "rule collections with 'action' are deprecated; write each rule in full",
+}
+
+
+def _ref(parsed: SigmaRule) -> RuleRef:
+    """Return what matches keep. A rule without an id gets one that depends on its title."""
+    return RuleRef(
+        id=str(parsed.id or uuid5(NAMESPACE_URL, f"sigma:{parsed.title}")),
+        title=parsed.title,
+        level=Level.parse(parsed.level.name) if parsed.level else Level.MEDIUM,
+        tags=tuple(str(tag) for tag in parsed.tags),
+        description=parsed.description or "",
+        falsepositives=tuple(str(each) for each in parsed.falsepositives),
+    )
+
+
+def _lower(name: str | None) -> str | None:
+    return name.lower() if name else None
+
+
+def _alert_key(value: Anything) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(field, str) and field for field in value):
+        raise Refused("alert_key must be a list of field names")
+    return tuple(value)
+
+
+def _condition(parsed: SigmaRule, placeholders: translate.Placeholders) -> Node:
+    """Return the rule's tree; several conditions are alternatives."""
+    selections = {
+        str(name): translate.detection(detection, placeholders)
+        for name, detection in parsed.detection.detections.items()
+    }
+    nodes = tuple(condition.parse(str(each), selections) for each in parsed.detection.condition)
+    return nodes[0] if len(nodes) == 1 else Any(nodes)
+
+
+def main() -> None:
+    """Answer one request: {"paths": [...], "placeholders": {...}}."""
+    request = orjson.loads(sys.stdin.buffer.read())
+    compiled = compile_files([Path(path) for path in request["paths"]], request["placeholders"])
+    sys.stdout.buffer.write(pickle.dumps(compiled, pickle.HIGHEST_PROTOCOL))
+
+
+if __name__ == "__main__":
+    main()

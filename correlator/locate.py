@@ -1,0 +1,112 @@
+"""Where in a rule's file an error is: the line of the YAML node that made it, as near as can be told."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import sigma.exceptions as sigma
+import yaml
+from sigma.rule import SigmaDetection
+
+from correlator import translate
+from correlator.condition import ConditionError
+
+_KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (ConditionError, "condition"),
+    (sigma.SigmaConditionError, "condition"),
+    (sigma.SigmaLogsourceError, "logsource"),
+    (sigma.SigmaLevelError, "level"),
+    (sigma.SigmaStatusError, "status"),
+    (sigma.SigmaIdentifierError, "id"),
+    (sigma.SigmaTitleError, "title"),
+    (sigma.SigmaTagError, "tags"),
+    (sigma.SigmaDateError, "date"),
+    (sigma.SigmaModifiedError, "modified"),
+    (sigma.SigmaRelatedError, "related"),
+    (sigma.SigmaReferencesError, "references"),
+    (sigma.SigmaFalsePositivesError, "falsepositives"),
+)
+
+
+def line_of(error: Exception, node: yaml.Node, document: Any, placeholders: translate.Placeholders) -> int:
+    """Return the line, from 1: of the value at fault, else of the key that the error speaks of, else of the document."""
+    if mark := getattr(error, "problem_mark", None):
+        return int(mark.line) + 1
+    if isinstance(error, yaml.YAMLError):
+        return _line(next(_duplicates(node), node))
+    if not isinstance(document, dict):
+        return _line(node)
+    for kind, key in _KEYS:
+        if isinstance(error, kind):
+            detection = _value(node, "detection")
+            return _line(_key(detection, key) or _key(node, key) or node)
+    return _line(_culprit(node, document, placeholders) or _named(error, node) or node)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _entries(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _key(node: yaml.Node | None, name: str) -> yaml.Node | None:
+    return next((key for key, _ in _entries(node) if key.value == name), None)
+
+
+def _value(node: yaml.Node | None, name: str) -> yaml.Node | None:
+    return next((value for key, value in _entries(node) if key.value == name), None)
+
+
+def _named(error: Exception, node: yaml.Node) -> yaml.Node | None:
+    """Return the top-level key with which the error's text begins ("alert_key must be ...")."""
+    return _key(node, str(error).split(" ", 1)[0])
+
+
+def _duplicates(node: yaml.Node) -> Iterator[yaml.Node]:
+    """Yield keys that stand twice in one map."""
+    seen: set[str] = set()
+    for key, value in _entries(node):
+        if str(key.value) in seen:
+            yield key
+        seen.add(str(key.value))
+        yield from _duplicates(value)
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            yield from _duplicates(each)
+
+
+def _culprit(node: yaml.Node, document: dict[str, Any], placeholders: translate.Placeholders) -> yaml.Node | None:
+    """Return the smallest part of the detection that fails alone."""
+    definitions = document.get("detection")
+    if not isinstance(definitions, dict):
+        return _key(node, "detection")
+    for key, value in _entries(_value(node, "detection")):
+        if key.value != "condition" and (found := _within(key, value, definitions.get(key.value), placeholders)):
+            return found
+    return None
+
+
+def _within(
+    key: yaml.Node, value: yaml.Node, definition: Any, placeholders: translate.Placeholders
+) -> yaml.Node | None:
+    if not _fails(definition, placeholders):
+        return None
+    if isinstance(definition, dict):
+        for inner_key, _ in _entries(value):
+            name = inner_key.value
+            if name in definition and _fails({name: definition[name]}, placeholders):
+                return inner_key
+    if isinstance(definition, list) and isinstance(value, yaml.SequenceNode):
+        for inner, each in zip(value.value, definition, strict=True):
+            if found := _within(inner, inner, each, placeholders):
+                return found
+    return key
+
+
+def _fails(definition: Any, placeholders: translate.Placeholders) -> bool:
+    try:
+        translate.detection(SigmaDetection.from_definition(translate.texts(definition)), placeholders)
+    except Exception:  # noqa: BLE001 - the question is only whether it fails
+        return True
+    return False

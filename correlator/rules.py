@@ -1,0 +1,117 @@
+"""A rule set: loaded from files by a child process, indexed by logsource, evaluated on events."""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from correlator.evaluate import Predicate, predicate, reasons
+from correlator.record import Record
+from correlator.source import Compiled, Failure, RuleSource
+from soc.alerts import Reason, RuleRef
+from soc.errors import RulesError
+from soc.events import LogSource
+from soc.taxonomy import covers
+
+TIMEOUT: Final = 120.0
+"""Seconds that a compile may take; four thousand rules take about four."""
+
+MAX_LOGSOURCES: Final = 4096
+"""Logsources of events whose rules are remembered; an agent could invent more."""
+
+
+class Rule(NamedTuple):
+    """One rule that is evaluated. `alert_key`: the fields that group its matches, none for rule, site and host."""
+
+    ref: RuleRef
+    logsource: LogSource
+    alert_key: tuple[str, ...]
+    file: str
+    predicate: Predicate
+
+
+class Hit(NamedTuple):
+    """A rule that fired on an event, and by which values."""
+
+    rule: Rule
+    reasons: tuple[Reason, ...]
+
+
+class RuleSet:
+    """The rules in force. `failures` are those that are not, each with file, line and reason."""
+
+    def __init__(self, rules: Sequence[Rule], failures: Sequence[Failure] = ()) -> None:
+        """Take the rules in the order in which they are evaluated."""
+        self.rules = tuple(rules)
+        self.failures = tuple(failures)
+        self._covering: dict[LogSource, tuple[Rule, ...]] = {}
+
+    def covering(self, logsource: LogSource) -> tuple[Rule, ...]:
+        """Return the rules whose logsource covers that of an event."""
+        try:
+            return self._covering[logsource]
+        except KeyError:
+            if len(self._covering) >= MAX_LOGSOURCES:
+                self._covering.clear()
+            found = tuple(rule for rule in self.rules if covers(rule.logsource, logsource))
+            self._covering[logsource] = found
+            return found
+
+    def evaluate(self, logsource: LogSource, fields: Mapping[str, Any]) -> list[Hit]:
+        """Return the rules that fire on an event of this logsource with these fields."""
+        record = Record(fields)
+        return [
+            Hit(rule, reasons(rule.predicate, record))
+            for rule in self.covering(logsource)
+            if rule.predicate.holds(record)
+        ]
+
+
+def load(paths: Sequence[Path], placeholders: Mapping[str, Sequence[str | int]] | None = None) -> RuleSet:
+    """Compile the files and folders in a child process and return the rule set.
+
+    Raises RulesError where a path is missing, no rule can be evaluated, or the child fails.
+    """
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise RulesError(
+            f"there is no {', '.join(missing)}: name rule files or folders in the settings (correlate.rules)"
+        )
+    compiled = _in_child({"paths": [str(path) for path in paths], "placeholders": placeholders or {}})
+    rules = RuleSet([rule_of(source) for source in compiled.rules], compiled.failures)
+    if not rules.rules:
+        raise RulesError(_nothing(paths, rules.failures))
+    return rules
+
+
+def rule_of(source: RuleSource) -> Rule:
+    """Make closures of one compiled rule."""
+    return Rule(source.ref, source.logsource, source.alert_key, source.file, predicate(source.condition))
+
+
+def _in_child(request: Mapping[str, Any]) -> Compiled:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "correlator.compile"],
+            input=orjson.dumps(request),
+            capture_output=True,
+            env=environment,
+            timeout=TIMEOUT,
+            check=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise RulesError(f"the rules were not compiled within {TIMEOUT:.0f} s; name fewer in correlate.rules") from None
+    except subprocess.CalledProcessError as error:
+        raise RulesError(f"the rule compiler failed: {error.stderr.decode(errors='replace')[-2000:]}") from None
+    compiled: Compiled = pickle.loads(done.stdout)  # noqa: S301 - written by our own child, on a pipe that only it holds
+    return compiled
+
+
+def _nothing(paths: Sequence[Path], failures: Sequence[Failure]) -> str:
+    first = f"; the first of {len(failures)} that failed: {failures[0]}" if failures else ""
+    return f"no rule to evaluate in {', '.join(map(str, paths)) or 'correlate.rules, which is empty'}{first}"
