@@ -1,0 +1,32 @@
+"""Fixtures that every test may ask for, and the test run's own beginning and end."""
+
+import pytest
+
+from tests.services import shared
+
+# The run ------------------------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the folder that the run's workers share."""
+    shared.begin_run(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no process and no file behind, however the run ended."""
+    shared.end_run(config)
+
+
+# Real services, one of each a run; a test that kills or freezes one starts its own (tests/services) -------------------
+
+
+@pytest.fixture(scope="session")
+def kafka_service() -> shared.KafkaAddress:
+    """A running broker at `.bootstrap`, shared by all tests: use topic and group names of your own."""
+    return shared.kafka()
+
+
+@pytest.fixture(scope="session")
+def elastic_service() -> shared.ElasticAddress:
+    """A running node at `.url`, shared by all tests: use index names of your own."""
+    return shared.elastic()
