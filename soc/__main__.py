@@ -1,0 +1,246 @@
+"""The `soc` command: parses arguments, names what went wrong, and leaves the work to the rooms."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+
+from soc import __version__
+from soc.errors import VonggacError
+from soc.settings import Address, Settings, load
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", "-s", help="TOML file; SOC_* variables go over it.", envvar="SOC_SETTINGS")
+]
+
+app = typer.Typer(
+    name="soc",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Vonggac: log monitoring for a province's Security Operations Center.",
+)
+deadletter = typer.Typer(no_args_is_help=True, help="Inputs that could not be processed, each with its reason.")
+rules = typer.Typer(no_args_is_help=True, help="Sigma rules.")
+app.add_typer(deadletter, name="deadletter")
+app.add_typer(rules, name="rules")
+
+
+@app.command()
+def up(settings: SettingsFile = None) -> None:
+    """Run every role, one process each; when one ends, all end."""
+    loaded = _settings(settings)
+    import soc.app as wiring
+    from soc.supervise import supervise
+
+    with _explained():
+        supervise(list(wiring.ROLES), partial(_role, settings=loaded))
+
+
+@app.command()
+def collect(settings: SettingsFile = None) -> None:
+    """Run the collectors alone."""
+    _role("collect", _settings(settings))
+
+
+@app.command()
+def correlate(settings: SettingsFile = None) -> None:
+    """Run the correlator alone."""
+    _role("correlate", _settings(settings))
+
+
+@app.command()
+def alert(settings: SettingsFile = None) -> None:
+    """Run alerting and the console alone."""
+    _role("alert", _settings(settings))
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="JSON lines (gzip, zstd), EVTX or syslog text.")],
+    settings: SettingsFile = None,
+    pace: Annotated[
+        float, typer.Option(help="0: full speed; 1: at the recorded pace; 10: ten times as fast.", min=0)
+    ] = 0,
+    product: Annotated[str | None, typer.Option(help="Logsource of records that do not tell their own.")] = None,
+    category: Annotated[str | None, typer.Option()] = None,
+    service: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Publish recorded events, through the running collector where there is one."""
+    from soc.commands import replay as run
+
+    with _explained():
+        asyncio.run(run(_settings(settings), files, pace, (product, category, service)))
+
+
+@app.command()
+def alerts(settings: SettingsFile = None, limit: Annotated[int, typer.Option(min=1, max=500)] = 20) -> None:
+    """Print the latest alerts as a table."""
+    from soc.commands import alerts as run
+
+    with _explained():
+        asyncio.run(run(_settings(settings), limit))
+
+
+@app.command()
+def demo(
+    recordings: Annotated[Path, typer.Argument(help="Folder of syslog recordings.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Start everything, send the recordings to the syslog port, show the alerts, and stay until Ctrl-C."""
+    from soc.demo import run
+
+    with _explained():
+        asyncio.run(run(_settings(settings), recordings, settings))
+
+
+@app.command()
+def national_mock(
+    listen: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:9200",
+    data: Annotated[Path | None, typer.Option(help="Folder for what was received; none: memory.")] = None,
+) -> None:
+    """Run the mock of the National SOC's receiving end."""
+    from soc.commands import national_mock as run
+
+    with _explained():
+        asyncio.run(run(Address.parse(listen), data))
+
+
+@app.command()
+def password() -> None:
+    """Ask for a password and print the hash for console.users."""
+    from argon2 import PasswordHasher
+
+    print(PasswordHasher().hash(typer.prompt("Password", hide_input=True, confirmation_prompt=True)))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(f"vonggac {__version__}")
+
+
+@deadletter.command("ls")
+def deadletter_ls(settings: SettingsFile = None, limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
+    """List the latest dead letters."""
+    from soc.commands import deadletter_ls as run
+
+    with _explained():
+        asyncio.run(run(_settings(settings), limit))
+
+
+@deadletter.command("show")
+def deadletter_show(number: int, settings: SettingsFile = None) -> None:
+    """Show one dead letter whole."""
+    from soc.commands import deadletter_show as run
+
+    with _explained():
+        asyncio.run(run(_settings(settings), number))
+
+
+@deadletter.command("retry")
+def deadletter_retry(numbers: list[int], settings: SettingsFile = None) -> None:
+    """Publish dead letters again on the topic that they came from."""
+    from soc.commands import deadletter_retry as run
+
+    with _explained():
+        asyncio.run(run(_settings(settings), numbers))
+
+
+@rules.command("check")
+def rules_check(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders; none: the configured rules.")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Compile the rules and name each that cannot be evaluated: file, line and reason."""
+    from soc.commands import rules_check as run
+
+    with _explained():
+        sys.exit(run(_settings(settings), tuple(paths or ())))
+
+
+def _role(role: str, settings: Settings) -> None:
+    from soc.app import run_role
+
+    with _explained():
+        run_role(role, settings)
+
+
+def _settings(file: Path | None) -> Settings:
+    with _explained():
+        settings = load(file, os.environ)
+        _log_to_stderr(settings.log_level)
+    return settings
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Print what Vonggac raised on purpose as one message, without a traceback, and exit with 1."""
+    try:
+        yield
+    except VonggacError as error:
+        _fail([error])
+    except BaseExceptionGroup as group:
+        known, others = group.split(VonggacError)
+        if known is None or others is not None:
+            raise
+        _fail(list(_leaves(known)))
+
+
+def _fail(errors: list[BaseException]) -> NoReturn:
+    for error in errors:
+        print(f"soc: {_visible(str(error))}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _log_to_stderr(level: str) -> None:
+    """Log to standard error: for people at a terminal, as JSON lines otherwise. Control characters are escaped."""
+    people = sys.stderr.isatty()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info if not people else structlog.processors.StackInfoRenderer(),
+            _printable,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _printable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Make control characters of logged values visible: log content must not drive a terminal."""
+    return {key: _visible(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _visible(text: str) -> str:
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

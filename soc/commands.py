@@ -1,0 +1,122 @@
+"""What the smaller commands do: replay, alerts, dead letters, rules, the National SOC's mock."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+from rich.text import Text
+
+from soc import bus as buses
+from soc import printing
+from soc import store as stores
+from soc.bus.base import DEADLETTER, Bus, Message, Record, TopicPartition
+from soc.bus.deadletters import Letter
+from soc.clock import SystemClock
+from soc.errors import Stop
+from soc.lifecycle import stop_on_signals
+from soc.metrics import Metrics
+from soc.settings import Address, Settings
+from soc.store.base import AlertQuery
+
+log = structlog.get_logger()
+
+PAGE = 500
+
+
+async def alerts(settings: Settings, limit: int) -> None:
+    """Print the latest alerts."""
+    async with stores.connect(settings.store, Metrics(), SystemClock()) as store:
+        page = await store.find_alerts(AlertQuery(limit=limit))
+    printing.alerts(page.items)
+    Console().print(f"{len(page.items)} of {page.total} alerts")
+
+
+async def deadletter_ls(settings: Settings, limit: int) -> None:
+    """Print the latest dead letters, oldest first."""
+    async with _bus(settings) as bus:
+        ends = (await bus.ends(DEADLETTER))[0]
+        start = max(ends.low, ends.high - limit)
+        found = [(record, Letter.from_record(record)) for record in await _read(bus, start, ends.high)]
+    printing.letters(found)
+    Console().print(f"{len(found)} of {ends.high - ends.low} dead letters; `soc deadletter show NUMBER` shows one")
+
+
+async def deadletter_show(settings: Settings, number: int) -> None:
+    """Print one dead letter. Raises Stop where there is none of that number."""
+    async with _bus(settings) as bus:
+        letter = (await _letters(bus, [number]))[0]
+    console = Console()
+    for name in ("stage", "reason", "detail", "topic", "key", "charset", "size", "source"):
+        console.print(Text(f"{name:>8}  {printing.visible(str(getattr(letter, name)), 2000)}"))
+    console.print(Text(f"{'time':>8}  {printing.moment(letter.time)}"))
+    console.print(Text(printing.visible(letter.text, len(letter.text) + 1)))
+
+
+async def deadletter_retry(settings: Settings, numbers: Sequence[int]) -> None:
+    """Publish the letters again where they came from. Raises Stop naming those that never were on the bus."""
+    async with _bus(settings) as bus:
+        found = await _letters(bus, numbers)
+        for number, letter in zip(numbers, found, strict=True):
+            if not letter.retriable:
+                raise Stop(
+                    f"dead letter {number} never was on the bus or was not kept whole ({letter.reason}): "
+                    "mend its sender and have it sent again"
+                )
+        for letter in found:
+            headers = tuple((name, value.encode("latin-1")) for name, value in letter.headers.items())
+            await bus.publish(letter.topic, [Message(letter.key.encode(), letter.input(), headers)])
+    Console().print(f"{len(found)} published again")
+
+
+async def replay(
+    settings: Settings, files: Sequence[Path], pace: float, logsource: tuple[str | None, str | None, str | None]
+) -> None:
+    """Publish recordings: through the running collector's door, or straight to the bus where there is none."""
+    from collectors.replay_command import run  # noqa: PLC0415 - a stage is imported by its own command alone
+
+    await run(settings, files, pace, logsource)
+
+
+def rules_check(settings: Settings, paths: tuple[Path, ...]) -> int:
+    """Print what compiles and what does not; return the exit status."""
+    from correlator.rules import load  # noqa: PLC0415 - as above
+
+    loaded = load(paths or settings.correlate.rules, settings.correlate.placeholders)
+    console = Console()
+    for failure in loaded.failures:
+        console.print(Text(printing.visible(str(failure), 1000)))
+    console.print(f"{len(loaded.rules)} rules compile, {len(loaded.failures)} do not")
+    return 1 if loaded.failures else 0
+
+
+async def national_mock(listen: Address, data: Path | None) -> None:
+    """Serve the mock of the National SOC until SIGTERM or SIGINT."""
+    from alerting.mock.server import serve  # noqa: PLC0415 - as above
+
+    await serve(listen.host, listen.port, data, stop_on_signals())
+
+
+def _bus(settings: Settings) -> Bus:
+    return buses.connect(settings.bus, Metrics(), SystemClock())
+
+
+async def _letters(bus: Bus, numbers: Sequence[int]) -> list[Letter]:
+    letters = []
+    for number in numbers:
+        records = await bus.read(TopicPartition(DEADLETTER, 0), number, 1)
+        if not records or records[0].offset != number:
+            raise Stop(f"there is no dead letter {number}; `soc deadletter ls` lists them")
+        letters.append(Letter.from_record(records[0]))
+    return letters
+
+
+async def _read(bus: Bus, start: int, end: int) -> list[Record]:
+    records: list[Record] = []
+    while start < end:
+        page = await bus.read(TopicPartition(DEADLETTER, 0), start, min(PAGE, end - start))
+        if not page:
+            break
+        records += page
+        start = page[-1].offset + 1
+    return records

@@ -1,0 +1,62 @@
+"""What the commands print: tables whose cells are data, never terminal control or markup."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from soc.alerts import Alert, Level
+from soc.bus.base import Record
+from soc.bus.deadletters import Letter
+from soc.clock import SECOND
+
+COLOURS = {
+    Level.INFORMATIONAL: "dim",
+    Level.LOW: "cyan",
+    Level.MEDIUM: "yellow",
+    Level.HIGH: "red",
+    Level.CRITICAL: "bold white on red",
+}
+
+
+def visible(text: str, limit: int = 200) -> str:
+    """Return the text bounded, on one line, with each control or other unprintable character spelled out."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
+
+
+def moment(time: int) -> str:
+    """Return a time in microseconds as "2026-11-22 08:15:00Z"; one that no calendar holds as its number."""
+    try:
+        return f"{datetime.fromtimestamp(time / SECOND, UTC):%Y-%m-%d %H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return str(time)
+
+
+def alerts(items: Iterable[Alert], console: Console | None = None) -> None:
+    """Print alerts as a table, in the order given."""
+    table = Table(title="Alerts", title_justify="left")
+    for heading in ("Level", "Count", "Last seen", "Site", "Host", "Rule", "Why"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "Count" else "left")
+    for alert in items:
+        why = ", ".join(f"{reason.field or 'keyword'}={reason.value}" for reason in alert.reasons[:2])
+        cells = (moment(alert.last_seen), alert.site, alert.host, alert.title, why)
+        table.add_row(
+            Text(alert.level.label, style=COLOURS[alert.level]),
+            Text(str(alert.count)),
+            *(Text(visible(cell, 80)) for cell in cells),
+        )
+    (console or Console()).print(table)
+
+
+def letters(items: Sequence[tuple[Record, Letter]], console: Console | None = None) -> None:
+    """Print dead letters as a table; the number is what `show` and `retry` take."""
+    table = Table(title="Dead letters", title_justify="left")
+    for heading in ("Number", "Time", "Stage", "Reason", "Detail", "Bytes"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in {"Number", "Bytes"} else "left")
+    for record, letter in items:
+        cells = (str(record.offset), moment(letter.time), letter.stage, letter.reason, letter.detail, str(letter.size))
+        table.add_row(*(Text(visible(cell, 100)) for cell in cells))
+    (console or Console()).print(table)
