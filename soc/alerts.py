@@ -281,11 +281,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertKey:
-    """What outlives an alert: the generation that its key has reached, and which month's index holds it."""
+    """What outlives an alert: the generation that its key has reached, and which month's index holds it.
+
+    It is written before the alert that it announces. `previous` is the month of the generation before ("" for the
+    first): who finds an announced alert missing takes up the one before it, which tells what was taken in already.
+    """
 
     key: str
     generation: int
     month: str
+    previous: str = ""
 
     @property
     def id(self) -> str:
