@@ -1,0 +1,54 @@
+"""Match and Alert, and their wire forms."""
+
+import orjson
+import pytest
+
+from soc.alerts import Act, Action, Alert, AlertChange, HistoryEntry, Level, Match, Milestone, Place
+from soc.testing import NOW, make_alert, make_match
+
+
+def test_a_match_survives_its_wire_form() -> None:
+    """Everything that a match carries comes back, the place and the event too."""
+    match = make_match(3, place=Place("log", 1, 17))
+    assert Match.from_document(orjson.loads(orjson.dumps(match.to_document()))) == match
+
+
+def test_a_bare_match_survives_its_wire_form() -> None:
+    """A flooding rule's match has neither event nor reasons."""
+    match = make_match(3, event=None, reasons=())
+    assert Match.from_document(orjson.loads(orjson.dumps(match.to_document()))) == match
+
+
+def test_an_alert_with_milestones_and_history_survives_its_wire_form() -> None:
+    """The audit trail is part of the document."""
+    alert = make_alert(
+        1,
+        milestones=(Milestone(1, "opened", Level.MEDIUM, "log/0/1", NOW),),
+        history=(HistoryEntry("a1", Act.CLOSE, "an", "quét cổng nội bộ", NOW, 2),),
+    )
+    change = AlertChange(alert.id, 2, "closed", alert.level, NOW, alert)
+    assert Alert.from_document(orjson.loads(orjson.dumps(alert.to_document()))) == alert
+    assert AlertChange.from_document(orjson.loads(orjson.dumps(change.to_document()))) == change
+
+
+def test_an_action_survives_its_wire_form() -> None:
+    """What an analyst did travels whole."""
+    action = Action("x", "alert", "key", 0, "2026.09", Act.ACKNOWLEDGE, "an", "", NOW)
+    assert Action.from_document(orjson.loads(orjson.dumps(action.to_document()))) == action
+
+
+def test_levels_are_ordered_and_named_as_sigma_names_them() -> None:
+    """The order decides what "rises" means."""
+    assert Level.parse("High") is Level.HIGH
+    assert Level.INFORMATIONAL < Level.LOW < Level.MEDIUM < Level.HIGH < Level.CRITICAL
+    with pytest.raises(ValueError, match="levels are"):
+        Level.parse("urgent")
+
+
+def test_a_place_was_taken_in_only_by_a_reader_of_the_same_log_and_partition() -> None:
+    """A new log of the same name starts afresh: its offsets say nothing about the old one's."""
+    assert Place("a", 0, 5).not_later_than(Place("a", 0, 5))
+    assert not Place("a", 0, 6).not_later_than(Place("a", 0, 5))
+    assert not Place("b", 0, 1).not_later_than(Place("a", 0, 5))
+    assert not Place("a", 1, 1).not_later_than(Place("a", 0, 5))
+    assert not Place("a", 0, 1).not_later_than(None)
