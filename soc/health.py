@@ -44,7 +44,13 @@ class Health:
         """Answer on that address until `stop` is set. Raises Stop where the address cannot be had."""
         with _listen(host, port) as listener:
             config = uvicorn.Config(
-                self._answer, log_config=None, access_log=False, lifespan="off", http="h11", ws="none"
+                self._answer,
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                http="h11",
+                ws="none",
             )
             server = _Server(config)
             async with asyncio.TaskGroup() as tasks:
