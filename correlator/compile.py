@@ -20,7 +20,7 @@ from sigma.rule import SigmaRule
 from sigma.rule.base import SigmaYAMLLoader
 
 from correlator import condition, modifiers, translate
-from correlator.locate import line_of
+from correlator.locate import Refused, line_of
 from correlator.source import Compiled, Failure, RuleSource
 from correlator.syntax import Any, Node
 from soc.alerts import Level, RuleRef
@@ -28,10 +28,6 @@ from soc.events import LogSource
 
 MAX_FILE: Final = 1_048_576
 """Bytes of the largest rule file that is read."""
-
-
-class Refused(ValueError):
-    """The document is no rule that is evaluated; the message says why."""
 
 
 def compile_files(paths: Sequence[Path], placeholders: translate.Placeholders) -> Compiled:
@@ -112,7 +108,7 @@ def _rule(document: Anything, file: Path, line: int, placeholders: translate.Pla
         raise Refused("not a Sigma rule: a map with title, logsource and detection is expected")
     for kind, remark in _UNSUPPORTED.items():
         if kind in document:
-            raise Refused(remark)
+            raise Refused(remark, kind)
     parsed = SigmaRule.from_dict({**document, "detection": translate.texts(document.get("detection"))})
     return RuleSource(
         ref=_ref(parsed),
@@ -149,7 +145,7 @@ def _lower(name: str | None) -> str | None:
 
 def _alert_key(value: Anything) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(field, str) and field for field in value):
-        raise Refused("alert_key must be a list of field names")
+        raise Refused("alert_key must be a list of field names", "alert_key")
     return tuple(value)
 
 

@@ -11,8 +11,6 @@ from correlator import translate
 from correlator.condition import ConditionError
 
 _KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (ConditionError, "condition"),
-    (sigma.SigmaConditionError, "condition"),
     (sigma.SigmaLogsourceError, "logsource"),
     (sigma.SigmaLevelError, "level"),
     (sigma.SigmaStatusError, "status"),
@@ -27,19 +25,35 @@ _KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (
 )
 
 
+class Refused(ValueError):
+    """The document is no rule that is evaluated: why, and the top-level key that says so ("" for the document)."""
+
+    def __init__(self, reason: str, key: str = "") -> None:
+        """Say why and where."""
+        super().__init__(reason)
+        self.key = key
+
+
 def line_of(error: Exception, node: yaml.Node, document: Any, placeholders: translate.Placeholders) -> int:
     """Return the line, from 1: of the value at fault, else of the key that the error speaks of, else of the document."""
     if mark := getattr(error, "problem_mark", None):
         return int(mark.line) + 1
+    return _line(_node_of(error, node, document, placeholders) or node)
+
+
+def _node_of(
+    error: Exception, node: yaml.Node, document: Any, placeholders: translate.Placeholders
+) -> yaml.Node | None:
     if isinstance(error, yaml.YAMLError):
-        return _line(next(_duplicates(node), node))
-    if not isinstance(document, dict):
-        return _line(node)
+        return next(_duplicates(node), None)
+    if isinstance(error, Refused):
+        return _key(node, error.key)
+    if isinstance(error, ConditionError | sigma.SigmaConditionError):
+        return _key(_value(node, "detection"), "condition") or _key(node, "detection")
     for kind, key in _KEYS:
         if isinstance(error, kind):
-            detection = _value(node, "detection")
-            return _line(_key(detection, key) or _key(node, key) or node)
-    return _line(_culprit(node, document, placeholders) or _named(error, node) or node)
+            return _key(node, key)
+    return _culprit(node, document, placeholders) if isinstance(document, dict) else None
 
 
 def _line(node: yaml.Node) -> int:
@@ -56,11 +70,6 @@ def _key(node: yaml.Node | None, name: str) -> yaml.Node | None:
 
 def _value(node: yaml.Node | None, name: str) -> yaml.Node | None:
     return next((value for key, value in _entries(node) if key.value == name), None)
-
-
-def _named(error: Exception, node: yaml.Node) -> yaml.Node | None:
-    """Return the top-level key with which the error's text begins ("alert_key must be ...")."""
-    return _key(node, str(error).split(" ", 1)[0])
 
 
 def _duplicates(node: yaml.Node) -> Iterator[yaml.Node]:

@@ -4,12 +4,13 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+import soc
 from correlator.evaluate import Predicate, predicate, reasons
 from correlator.record import Record
 from correlator.source import Compiled, Failure, RuleSource
@@ -36,10 +37,23 @@ class Rule(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A rule that fired on an event, and by which values."""
+    """A rule that fired on an event."""
 
     rule: Rule
-    reasons: tuple[Reason, ...]
+    record: Record
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """By which selections, fields and values; found by evaluating once more."""
+        return reasons(self.rule.predicate, self.record)
+
+
+Failed = Callable[[Rule, Exception], None]
+"""Told of a rule whose evaluation failed; the rule is taken not to fire."""
+
+
+def _raise(_rule: Rule, error: Exception) -> None:
+    raise error
 
 
 class RuleSet:
@@ -62,21 +76,31 @@ class RuleSet:
             self._covering[logsource] = found
             return found
 
-    def evaluate(self, logsource: LogSource, fields: Mapping[str, Any]) -> list[Hit]:
+    def evaluate(self, logsource: LogSource, fields: Mapping[str, Any], failed: Failed = _raise) -> list[Hit]:
         """Return the rules that fire on an event of this logsource with these fields."""
         record = Record(fields)
-        return [
-            Hit(rule, reasons(rule.predicate, record))
-            for rule in self.covering(logsource)
-            if rule.predicate.holds(record)
-        ]
+        hits = []
+        for rule in self.covering(logsource):
+            try:
+                if rule.predicate.holds(record):
+                    hits.append(Hit(rule, record))
+            except Exception as error:  # noqa: BLE001 - one rule's fault must not stop the others
+                failed(rule, error)
+        return hits
+
+
+def builtin() -> Path:
+    """Return the folder of the rules that come with Vonggac: in the wheel within soc, in a checkout beside it."""
+    home = Path(soc.__file__).parent
+    return folder if (folder := home / "_rules").is_dir() else home.parent / "rules"
 
 
 def load(paths: Sequence[Path], placeholders: Mapping[str, Sequence[str | int]] | None = None) -> RuleSet:
-    """Compile the files and folders in a child process and return the rule set.
+    """Compile the files and folders in a child process and return the rule set; no paths: the built-in rules.
 
     Raises RulesError where a path is missing, no rule can be evaluated, or the child fails.
     """
+    paths = paths or [builtin()]
     if missing := [str(path) for path in paths if not path.exists()]:
         raise RulesError(
             f"there is no {', '.join(missing)}: name rule files or folders in the settings (correlate.rules)"
@@ -114,4 +138,4 @@ def _in_child(request: Mapping[str, Any]) -> Compiled:
 
 def _nothing(paths: Sequence[Path], failures: Sequence[Failure]) -> str:
     first = f"; the first of {len(failures)} that failed: {failures[0]}" if failures else ""
-    return f"no rule to evaluate in {', '.join(map(str, paths)) or 'correlate.rules, which is empty'}{first}"
+    return f"no rule to evaluate in {', '.join(map(str, paths))}{first}"

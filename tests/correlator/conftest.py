@@ -72,5 +72,7 @@ def sigma_path() -> Path:
     """The folder of SigmaHQ's rules and regression data: SOC_SIGMA_PATH, else ../shared/sigma. It must be there."""
     default = Path(__file__).parents[3] / "shared" / "sigma"
     path = Path(os.environ.get("SOC_SIGMA_PATH", default))
-    assert (path / "regression_data").is_dir(), f"{path} has no Sigma rules: set SOC_SIGMA_PATH to a clone of SigmaHQ/sigma"
+    assert (path / "regression_data").is_dir(), (
+        f"{path} has no Sigma rules: set SOC_SIGMA_PATH to a clone of SigmaHQ/sigma"
+    )
     return path

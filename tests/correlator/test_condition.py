@@ -62,7 +62,7 @@ def test_a_condition_means_what_the_specification_says(condition: str, python: s
     node = parse(condition, SELECTIONS)
     for values in product((False, True), repeat=len(NAMES)):
         truth = dict(zip(NAMES, values, strict=True))
-        expected = eval(python, {}, truth)  # noqa: S307 - the expression stands a few lines above
+        expected = eval(python, {}, truth)
         assert holds(node, frozenset(name for name in NAMES if truth[name])) is expected
 
 

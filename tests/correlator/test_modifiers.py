@@ -149,7 +149,7 @@ def test_base64_of_wide_text(fires: Fires) -> None:
 
 
 def test_base64_encodes_escaped_wildcards_as_plain_text(fires: Fires) -> None:
-    """`\\*` is a star, and the backslash is not encoded."""
+    r"""`\*` is a star, and the backslash is not encoded."""
     assert fires(r"F|base64: 'a\*b'", {"F": base64.b64encode(b"a*b").decode()})
 
 

@@ -1,0 +1,169 @@
+"""Rule files in, rules and failures out: each failure with file, line and reason, and the others still compiled."""
+
+from pathlib import Path
+
+import pytest
+
+from correlator.compile import MAX_FILE, compile_files
+from correlator.source import Failure
+from soc.alerts import Level
+from soc.events import LogSource
+
+RULE = """\
+title: Root logs in
+id: 6a4dcd1b-0f4e-4cf0-a3ab-3bf5a6a51d4e
+description: Somebody is root
+level: critical
+tags:
+    - attack.t1078
+falsepositives:
+    - Console work
+alert_key: [User, SourceIp]
+logsource:
+    product: Linux
+    service: sshd
+detection:
+    sel:
+        User: root
+    condition: sel
+"""
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    """Write one rule file and return its path."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def failure_of(tmp_path: Path, text: str) -> Failure:
+    """Compile one file that must fail."""
+    compiled = compile_files([write(tmp_path, "rule.yml", text)], {})
+    assert not compiled.rules
+    assert len(compiled.failures) == 1
+    return compiled.failures[0]
+
+
+def test_a_rule_keeps_what_its_matches_need(tmp_path: Path) -> None:
+    """Identity, title, level, tags, description, false positives, logsource in lower case, alert key and place."""
+    (rule,) = compile_files([write(tmp_path, "rule.yml", RULE)], {}).rules
+    assert rule.ref.id == "6a4dcd1b-0f4e-4cf0-a3ab-3bf5a6a51d4e"
+    assert rule.ref.title == "Root logs in"
+    assert rule.ref.level is Level.CRITICAL
+    assert rule.ref.tags == ("attack.t1078",)
+    assert rule.ref.description == "Somebody is root"
+    assert rule.ref.falsepositives == ("Console work",)
+    assert rule.logsource == LogSource("linux", None, "sshd")
+    assert rule.alert_key == ("User", "SourceIp")
+    assert (rule.file, rule.line) == (str(tmp_path / "rule.yml"), 1)
+
+
+def test_a_rule_without_id_and_level_gets_both(tmp_path: Path) -> None:
+    """The id depends on the title alone, so that match ids do not change with the file's place."""
+    text = RULE.replace("id: 6a4dcd1b-0f4e-4cf0-a3ab-3bf5a6a51d4e\n", "").replace("level: critical\n", "")
+    (one,) = compile_files([write(tmp_path, "a/rule.yml", text)], {}).rules
+    (two,) = compile_files([write(tmp_path, "b/other.yml", text)], {}).rules
+    assert one.ref.id == two.ref.id
+    assert one.ref.level is Level.MEDIUM
+
+
+def test_folders_are_read_in_order_and_only_rules_in_them(tmp_path: Path) -> None:
+    """Recursive, .yml and .yaml, without samples and other files."""
+    for number, name in enumerate(["b/one.yml", "a/two.yaml", "a/two.samples.yml", "a/notes.txt"]):
+        write(tmp_path, name, RULE.replace("6a4dcd1b", f"6a4dcd1{number}"))
+    compiled = compile_files([tmp_path], {})
+    assert [Path(rule.file).name for rule in compiled.rules] == ["two.yaml", "one.yml"]
+    assert not compiled.failures
+
+
+def test_a_file_of_several_documents_gives_several_rules_with_their_lines(tmp_path: Path) -> None:
+    """Each document is a rule; a bad one between good ones is reported and does not take them along."""
+    bad = RULE.replace("condition: sel", "condition: nosuch")
+    text = RULE + "---\n" + bad + "---\n" + RULE.replace("6a4dcd1b", "7a4dcd1b") + "---\n"
+    compiled = compile_files([write(tmp_path, "rule.yml", text)], {})
+    lines = len(RULE.splitlines()) + 1
+    assert [rule.line for rule in compiled.rules] == [2 - 1, 2 * lines + 1]
+    assert [failure.line for failure in compiled.failures] == [2 * lines - 1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "why"),
+    [
+        ("condition: sel", "condition: nosuch", 16, "no selection 'nosuch'"),
+        ("condition: sel", "condition: 1 of nosuch*", 16, "names no selection"),
+        ("    condition: sel\n", "", 13, "condition"),
+        ("User: root", "User|nosuch: root", 15, "nosuch"),
+        ("User: root", "User|re: '('", 15, "invalid"),
+        ("User: root", "User|expand: '%admins%'", 15, "%admins%"),
+        ("User: root", "User: 2020-01-01", 15, "Unsupported type"),
+        ("        User: root", "        - A: 1\n        - B|gt: x", 16, "incompatible"),
+        ("        User: root", "        {}", 14, "empty"),
+        ("level: critical", "level: urgent", 4, "urgent"),
+        ("id: 6a4dcd1b", "id: xyz", 2, "UUID"),
+        ("title: Root logs in\n", "", 1, "title"),
+        ("title: Root logs in", "title: 7", 1, "title"),
+        ("    product: Linux\n    service: sshd", "    definition: none", 10, "can't be empty"),
+        ("alert_key: [User, SourceIp]", "alert_key: User", 9, "alert_key"),
+        ("level: critical", "level: critical\nlevel: low", 5, "Duplicate"),
+        ("    - attack.t1078", "    - [", 8, "not YAML"),
+        ("detection:", "correlation:", 13, "correlation rules are not evaluated yet"),
+        ("detection:", "filter: x\ndetection:", 13, "filters are not applied yet"),
+        ("detection:\n    sel:\n        User: root\n    condition: sel", "detection: 7", 13, "map"),
+    ],
+)
+def test_a_rule_that_cannot_be_compiled_names_line_and_reason(
+    tmp_path: Path, old: str, new: str, line: int, why: str
+) -> None:
+    """The line is that of the part at fault."""
+    assert old in RULE
+    failure = failure_of(tmp_path, RULE.replace(old, new))
+    assert why in failure.reason
+    assert failure.line == line
+    assert str(failure).startswith(f"{tmp_path / 'rule.yml'}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["7\n", "- a\n- b\n", "text\n", "a: &x [*x]\n", "? [a]\n: b\n", "\x00", "!!python/object:os.system {}\n"]
+)
+def test_what_is_no_rule_is_a_failure_and_no_crash(tmp_path: Path, text: str) -> None:
+    """Whatever YAML can say."""
+    assert failure_of(tmp_path, text).line >= 1
+
+
+def test_a_file_that_is_not_utf8_is_a_failure(tmp_path: Path) -> None:
+    """Sigma files are UTF-8."""
+    path = tmp_path / "rule.yml"
+    path.write_bytes(b"title: \xff\n")
+    (failure,) = compile_files([path], {}).failures
+    assert "cannot be read" in failure.reason
+
+
+def test_a_file_over_the_limit_is_a_failure(tmp_path: Path) -> None:
+    """A rule file is never a megabyte; what is, is no rule file."""
+    assert "larger than" in failure_of(tmp_path, RULE + "#" * MAX_FILE).reason
+
+
+def test_an_empty_file_holds_no_rule_and_no_failure(tmp_path: Path) -> None:
+    """A file of comments alone is fine."""
+    compiled = compile_files([write(tmp_path, "rule.yml", "# nothing\n---\n")], {})
+    assert not compiled.rules
+    assert not compiled.failures
+
+
+def test_a_second_rule_with_the_same_id_is_refused(tmp_path: Path) -> None:
+    """Match ids are made of rule ids: two rules must not share one."""
+    write(tmp_path, "a.yml", RULE)
+    write(tmp_path, "b.yml", RULE)
+    compiled = compile_files([tmp_path], {})
+    assert len(compiled.rules) == 1
+    (failure,) = compiled.failures
+    assert failure.file.endswith("b.yml")
+    assert "a.yml:1" in failure.reason
+
+
+def test_several_conditions_are_alternatives(tmp_path: Path) -> None:
+    """A list of conditions is OR."""
+    text = RULE.replace("    condition: sel", "    other:\n        User: toor\n    condition: [sel, other]")
+    (rule,) = compile_files([write(tmp_path, "rule.yml", text)], {}).rules
+    assert "toor" in repr(rule.condition)

@@ -1,0 +1,120 @@
+"""Loading through the child process, and the index by logsource."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from correlator import rules
+from correlator.record import Record
+from correlator.rules import MAX_LOGSOURCES, RuleSet, builtin, load
+from soc.errors import RulesError
+from soc.events import LogSource
+
+SSHD = LogSource("linux", None, "sshd")
+
+RULE = """\
+title: Rule {number}
+id: 00000000-0000-4000-8000-{number:012}
+logsource:
+    product: linux
+    service: sshd
+detection:
+    sel:
+        User: user{number}
+    condition: sel
+"""
+
+
+def write(folder: Path, count: int) -> Path:
+    """Write so many rules into a folder."""
+    for number in range(count):
+        (folder / f"rule{number}.yml").write_text(RULE.format(number=number), encoding="utf-8")
+    return folder
+
+
+def test_a_rule_set_is_loaded_and_evaluated(tmp_path: Path) -> None:
+    """The child's answer is made into closures here."""
+    (tmp_path / "bad.yml").write_text("title: x\n", encoding="utf-8")
+    loaded = load([write(tmp_path, 3)])
+    assert len(loaded.rules) == 3
+    assert [failure.file for failure in loaded.failures] == [str(tmp_path / "bad.yml")]
+    (hit,) = loaded.evaluate(SSHD, {"User": "user1"})
+    assert hit.rule.ref.title == "Rule 1"
+
+
+def test_placeholders_reach_the_compiler(tmp_path: Path) -> None:
+    """What the settings say stands in the place of %name%."""
+    text = RULE.format(number=1).replace("User: user1", "User|expand: '%admins%'")
+    (tmp_path / "rule.yml").write_text(text, encoding="utf-8")
+    loaded = load([tmp_path], {"admins": ["alice"]})
+    assert loaded.evaluate(SSHD, {"User": "Alice"})
+
+
+def test_no_rule_is_an_error_that_says_what_failed(tmp_path: Path) -> None:
+    """A correlator without rules must not look healthy."""
+    (tmp_path / "bad.yml").write_text("title: x\n", encoding="utf-8")
+    with pytest.raises(RulesError, match=r"no rule to evaluate.*bad\.yml:1"):
+        load([tmp_path])
+
+
+def test_without_paths_the_rules_that_come_with_vonggac_are_loaded() -> None:
+    """From the wheel or from a checkout: both have them."""
+    assert {Path(rule.file).is_relative_to(builtin()) for rule in load([]).rules} == {True}
+
+
+def test_a_rule_that_fails_does_not_take_the_others_along(tmp_path: Path) -> None:
+    """The caller is told; the other rules fire."""
+
+    def broken(_record: Record) -> bool:
+        raise RecursionError
+
+    loaded = load([write(tmp_path, 2)])
+    first = loaded.rules[0]
+    rule_set = RuleSet([first._replace(predicate=first.predicate._replace(holds=broken)), loaded.rules[1]])
+    told: list[tuple[str, Exception]] = []
+    hits = rule_set.evaluate(SSHD, {"User": "user1"}, lambda rule, error: told.append((rule.ref.title, error)))
+    assert [hit.rule.ref.title for hit in hits] == ["Rule 1"]
+    assert [(title, type(error)) for title, error in told] == [("Rule 0", RecursionError)]
+
+
+def test_a_missing_path_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """A mistyped folder is not an empty one."""
+    with pytest.raises(RulesError, match="nosuch"):
+        load([tmp_path / "nosuch"])
+
+
+def test_a_compiler_that_hangs_or_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is bounded, and the child's last words are passed on."""
+    write(tmp_path, 1)
+    monkeypatch.setattr(rules, "TIMEOUT", 0.001)
+    with pytest.raises(RulesError, match="not compiled within"):
+        load([tmp_path])
+    monkeypatch.setattr(rules, "TIMEOUT", 60.0)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RulesError, match="compiler failed"):
+        load([tmp_path])
+
+
+def test_thirty_rules_load_quickly_and_without_pysigma_in_this_process(tmp_path: Path) -> None:
+    """PySigma's memory and import time stay in the child."""
+    write(tmp_path, 30)
+    program = (
+        "import sys, pathlib; from correlator.rules import load; "
+        f"loaded = load([pathlib.Path({str(tmp_path)!r})]); "
+        "print(len(loaded.rules), 'sigma' in sys.modules, 'yaml' in sys.modules)"
+    )
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["30", "False", "False"]
+    assert time.perf_counter() - began < 10  # about 0.6 s on an idle machine; this one may be busy
+
+
+def test_logsources_that_are_remembered_are_bounded() -> None:
+    """Agents that invent logsources do not fill the memory."""
+    loaded = RuleSet([])
+    for number in range(MAX_LOGSOURCES + 10):
+        loaded.covering(LogSource("linux", None, f"service{number}"))
+    assert len(loaded._covering) <= MAX_LOGSOURCES
