@@ -29,7 +29,9 @@ class Address(_Section):
     """Where to listen. Port 0 takes a free one."""
 
     host: str
+    """A name or an address; IPv6 without brackets."""
     port: Port
+    """0 takes a free one."""
 
     @classmethod
     def parse(cls, text: str) -> "Address":
@@ -170,6 +172,7 @@ class User(_Section):
     """Somebody who may sign in to the console."""
 
     name: str
+    """What the audit trail calls them."""
     password_hash: SecretStr
     """As `soc password` prints it (argon2)."""
 
@@ -193,15 +196,23 @@ class MailReceiver(_Section):
     """Operators who are told by mail."""
 
     kind: Literal["mail"] = "mail"
+    """Tells receivers apart."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
     """Names the receiver in metrics and in the consumer group."""
     host: str
+    """The SMTP server."""
     port: Port = 25
+    """Its port."""
     sender: str
+    """The address that mails come from."""
     to: tuple[str, ...]
+    """The addresses that mails go to."""
     username: str = ""
+    """Signs in to the server; empty: without."""
     password: SecretStr = SecretStr("")
+    """The password for that."""
     tls: Literal["none", "starttls", "tls"] = "starttls"
+    """How the connection is secured."""
     min_level: str = "high"
     """The lowest level that is told."""
 
@@ -210,10 +221,13 @@ class WebhookReceiver(_Section):
     """Operators who are told by an HTTP POST."""
 
     kind: Literal["webhook"] = "webhook"
+    """Tells receivers apart."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
     """Names the receiver in metrics and in the consumer group."""
     url: str
+    """Where alerts are posted."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """Sent with each request."""
     min_level: str = "high"
     """The lowest level that is told."""
 
@@ -244,9 +258,13 @@ class HealthSettings(_Section):
     """/metrics, /health/live and /health/ready of each process."""
 
     host: str = "127.0.0.1"
+    """The address that all three listen on."""
     collect: Port = 9101
+    """The collectors' port."""
     correlate: Port = 9102
+    """The correlator's port."""
     alert: Port = 9103
+    """Alerting's port."""
 
 
 class Settings(_Section):
@@ -263,6 +281,7 @@ class Settings(_Section):
     alert: AlertSettings = AlertSettings()
     console: ConsoleSettings = ConsoleSettings()
     receivers: tuple[Receiver, ...] = ()
+    """Who is told of alerts; each has its own queue."""
     national: NationalSettings = NationalSettings()
     health: HealthSettings = HealthSettings()
 
