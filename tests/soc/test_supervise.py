@@ -1,0 +1,98 @@
+"""`soc up`: when one role ends, all end; nothing outlives the supervisor."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+PROGRAM = textwrap.dedent("""
+    import os, signal, sys, time
+    from pathlib import Path
+    from soc.errors import Stop
+    from soc.supervise import supervise
+
+    folder = Path(sys.argv[1])
+
+    def run(role):
+        (folder / role).write_text(str(os.getpid()))
+        if role == sys.argv[2]:
+            sys.exit(7)
+        if role == "deaf":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            time.sleep(0.05)
+
+    import soc.supervise
+    soc.supervise.STOP_SECONDS = 1.0
+    try:
+        supervise(sys.argv[3:], run)
+    except Stop as error:
+        sys.exit(str(error))
+""")
+
+
+def start(folder: Path, failing: str, *roles: str) -> subprocess.Popen[str]:
+    """Start a supervisor of `roles`, of which `failing` ends by itself; return once the others are there."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder), failing, *roles], stderr=subprocess.PIPE, text=True
+    )
+    for role in roles:
+        wait_for(lambda role=role: (folder / role).exists() and (folder / role).read_text("utf-8"))  # type: ignore[misc] # the lambda's default
+    return process
+
+
+def wait_for(condition: object, seconds: float = 10) -> None:
+    """Return once the condition holds; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator] # a callable
+        assert time.monotonic() < deadline, "not within the time"
+        time.sleep(0.02)
+
+
+def gone(folder: Path, role: str) -> bool:
+    """Tell whether that role's process has ended."""
+    pid = int((folder / role).read_text("utf-8"))
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text("utf-8")
+
+
+def test_when_one_role_ends_all_end_and_the_error_names_it(tmp_path: Path) -> None:
+    """No half of a service runs on."""
+    supervisor = start(tmp_path, "b", "a", "b", "c")
+    _, errors = supervisor.communicate(timeout=10)
+    assert supervisor.returncode == 1
+    assert "soc b ended by itself (exit status 7)" in errors
+    assert gone(tmp_path, "a")
+    assert gone(tmp_path, "c")
+
+
+def test_sigterm_ends_all_and_is_no_error(tmp_path: Path) -> None:
+    """The supervisor's stop is everybody's."""
+    supervisor = start(tmp_path, "none", "a", "b")
+    supervisor.send_signal(signal.SIGTERM)
+    supervisor.communicate(timeout=10)
+    assert supervisor.returncode == 0
+    assert gone(tmp_path, "a")
+
+
+def test_a_role_that_does_not_hear_is_killed_after_the_bound(tmp_path: Path) -> None:
+    """A stuck role cannot hold the stop up for ever."""
+    supervisor = start(tmp_path, "none", "deaf")
+    time.sleep(0.2)
+    supervisor.send_signal(signal.SIGTERM)
+    supervisor.communicate(timeout=10)
+    assert gone(tmp_path, "deaf")
+
+
+def test_roles_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
+    """Kill -9 of the supervisor leaves nothing behind."""
+    supervisor = start(tmp_path, "none", "a", "b")
+    supervisor.kill()
+    supervisor.communicate(timeout=10)
+    wait_for(lambda: gone(tmp_path, "a") and gone(tmp_path, "b"))
