@@ -1,0 +1,1 @@
+"""Collectors: bytes in, events on the bus."""
