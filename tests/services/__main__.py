@@ -28,9 +28,9 @@ def setting(service: Kafka | Elastic) -> str:
     return f"SOC_STORE__URL={service.url}"
 
 
-def _run(names: list[str], work: Path) -> None:
+def _run(names: list[str], work: Path, *, quick: bool) -> None:
     with ExitStack() as stack:
-        services = [KINDS[name](work / name) for name in names]
+        services = [KINDS[name](work / name, quick=quick) for name in names]
         for service in services:
             stack.enter_context(service)
             print(setting(service), flush=True)
@@ -58,6 +58,7 @@ def main() -> int:
     """Start what the command line names, print where, and run until a signal or a service's end."""
     parser = argparse.ArgumentParser(prog="python -m tests.services", description=__doc__)
     parser.add_argument("--only", choices=KINDS, help="start this service alone")
+    parser.add_argument("--quick", action="store_true", help="start with less CPU, serve a heavy load slower")
     parser.add_argument("--work", type=Path, help="keep data and logs here (default: a temporary folder)")
     parser.add_argument("--owner", type=int, help="end when this process ends")
     arguments = parser.parse_args()
@@ -66,7 +67,11 @@ def main() -> int:
         if arguments.owner:
             _end_with(arguments.owner)
         with tempfile.TemporaryDirectory(prefix="vonggac-services-") as temporary:
-            _run([arguments.only] if arguments.only else list(KINDS), arguments.work or Path(temporary))
+            _run(
+                [arguments.only] if arguments.only else list(KINDS),
+                arguments.work or Path(temporary),
+                quick=arguments.quick,
+            )
     except KeyboardInterrupt:
         return 0
     except (ServiceError, ProcessLookupError) as error:

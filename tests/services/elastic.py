@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.services import jars
-from tests.services.process import HEAP, Service
+from tests.services.process import Service
 
 _SETTINGS = {
     "cluster.name": "vonggac-test",
@@ -28,9 +28,9 @@ class Elastic(Service):
 
     name = "elasticsearch"
 
-    def __init__(self, work: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, work: Path, settings: Mapping[str, str] | None = None, *, quick: bool = True) -> None:
         """Reserve its port; nothing is written before `start`."""
-        super().__init__(work)
+        super().__init__(work, quick=quick)
         self.snapshots = self.work / "snapshots"
         self._settings = dict(settings or {})
 
@@ -51,7 +51,7 @@ class Elastic(Service):
             "http.port": str(self.port),
         }
         return [
-            *(jars.JAVA, *HEAP, f"-Djava.io.tmpdir={temporary}"),
+            *(jars.JAVA, *self._options, f"-Djava.io.tmpdir={temporary}"),
             *("--module-path", str(home / "lib"), "--add-modules", "ALL-MODULE-PATH"),
             *("--add-modules", "jdk.net,jdk.management.agent"),
             "--enable-native-access=org.elasticsearch.nativeaccess,org.apache.lucene.core",

@@ -5,6 +5,7 @@ bundled. A resolved set is remembered by its coordinates, so a later run touches
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -74,14 +75,13 @@ def _download(coordinates: str) -> list[Path]:
 def elastic_home() -> Path:
     """Return a read-only Elasticsearch home with lib/, modules/, plugins/, config/ and the compiled launcher/.
 
-    Its name holds the version and the launcher's age, so a change of either makes a new one.
+    Its name holds the version and the launcher's digest, so checkouts that differ do not disturb each other.
     """
     jars = resolve("elasticsearch", ELASTIC)
-    home = cache() / f"elasticsearch-{ELASTIC_VERSION}-{_LAUNCHER.stat().st_mtime_ns}"
+    digest = hashlib.sha256(_LAUNCHER.read_bytes()).hexdigest()[:12]
+    home = cache() / f"elasticsearch-{ELASTIC_VERSION}-{digest}"
     with locked(cache() / "elasticsearch-home.lock"):
         if not home.exists():
-            for older in cache().glob("elasticsearch-*-*"):
-                shutil.rmtree(older)
             _build_home(home, jars)
     return home
 

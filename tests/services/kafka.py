@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.services import jars
-from tests.services.process import HEAP, Port, Service, ServiceError
+from tests.services.process import JAVA_OPTIONS, QUICK, Port, Service, ServiceError
 
 _SETTINGS = {
     "process.roles": "broker,controller",
@@ -43,9 +43,9 @@ class Kafka(Service):
 
     name = "kafka"
 
-    def __init__(self, work: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, work: Path, settings: Mapping[str, str] | None = None, *, quick: bool = True) -> None:
         """Reserve its ports; nothing is written before `start`."""
-        super().__init__(work)
+        super().__init__(work, quick=quick)
         self._control = Port()
         self._settings = dict(settings or {})
 
@@ -59,7 +59,7 @@ class Kafka(Service):
         properties = self._write_properties()
         if not (self.work / "kafka" / "meta.properties").exists():
             self._format(classpath, properties)
-        return [jars.JAVA, *HEAP, *_LOGGING, "-cp", classpath, "kafka.Kafka", str(properties)]
+        return [jars.JAVA, *self._options, *_LOGGING, "-cp", classpath, "kafka.Kafka", str(properties)]
 
     def _write_properties(self) -> Path:
         control = f"127.0.0.1:{self._control.number}"
@@ -75,7 +75,7 @@ class Kafka(Service):
 
     def _format(self, classpath: str, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-        command = [jars.JAVA, *HEAP, "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"]
+        command = [jars.JAVA, *JAVA_OPTIONS, QUICK, "-cp", classpath, "kafka.tools.StorageTool", "format"]
         command += ["--cluster-id", cluster, "--config", str(properties), "--standalone"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if done.returncode:

@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar, Self
 
-HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+JAVA_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+QUICK = "-XX:TieredStopAtLevel=1"
 READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.1
@@ -63,15 +64,19 @@ class Service(ABC):
 
     `work` holds its data and its log (NAME.log) and stays afterwards: whoever chose it removes it. The port is chosen
     once, so `restart`, and `start` after `stop`, come back at the same address with the same data.
+
+    `quick` leaves out Java's optimizing compiler: half the CPU to start and to serve a test's few requests, slower under
+    a steady load; benches turn it off.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *, quick: bool = True) -> None:
         """Reserve a port; nothing is written before `start`."""
         self.work = work.resolve()
         self.log = self.work / f"{self.name}.log"
         self._port = Port()
+        self._options = (*JAVA_OPTIONS, QUICK) if quick else JAVA_OPTIONS
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,8 +87,8 @@ class Service(ABC):
     @property
     def pid(self) -> int | None:
         """The server's process id while it runs, else None."""
-        running = self._process is not None and self._process.poll() is None
-        return self._process.pid if self._process and running else None
+        process = self._process
+        return process.pid if process and process.poll() is None else None
 
     def start(self) -> None:
         """Start and wait until it answers; raise ServiceError if it ends or takes longer than READY_SECONDS."""
@@ -99,7 +104,7 @@ class Service(ABC):
             raise
 
     def kill(self) -> None:
-        """End it as a power cut would (SIGKILL), running, paused or gone."""
+        """End it without warning (SIGKILL), whether it runs, is paused, or has ended already."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -111,20 +116,23 @@ class Service(ABC):
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): connections stay open and nothing answers, until `resume`."""
-        self._signal(signal.SIGSTOP)
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # the signal takes a moment to act
 
     def resume(self) -> None:
         """Let a paused server go on (SIGCONT)."""
-        self._signal(signal.SIGCONT)
+        self._running().send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Ask it to end, and after STOP_SECONDS make it; nothing happens if it does not run."""
-        if self._process is None or self.pid is None:
+        if self.pid is None:
             return
-        self.resume()  # a paused process takes no other signal
-        self._process.terminate()
+        process = self._running()
+        process.terminate()
+        process.send_signal(signal.SIGCONT)  # a paused process hears nothing else
         try:
-            self._process.wait(STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -157,10 +165,10 @@ class Service(ABC):
                 guarded, cwd=self.work, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is None or self.pid is None:
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
             raise ServiceError(f"{self.name} does not run")
-        self._process.send_signal(number)
+        return self._process
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + READY_SECONDS

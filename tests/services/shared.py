@@ -5,6 +5,7 @@ the service until the pytest controller ends it (`end_run`) or is gone. The serv
 worker owns it, and nothing outlives the run, also when a worker crashes or the controller is killed.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,6 @@ from tests.services.process import ServiceError
 
 _ROOT = Path(__file__).parents[2]
 _RUN, _OWNER = "VONGGAC_TEST_RUN", "VONGGAC_TEST_OWNER"  # workers inherit the controller's environment
-_keepers: list[subprocess.Popen[str]] = []  # those that this process started
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def end_run(config: pytest.Config) -> None:
         run = Path(os.environ.pop(_RUN))
         for keeper in run.glob("*.keeper"):
             _end_keeper(keeper)
-        for child in _keepers:
-            child.wait()
+        for errors in run.glob("*.errors"):
+            sys.stderr.write(errors.read_text())  # of a service that ended in the middle of the run
         shutil.rmtree(run, ignore_errors=True)
 
 
@@ -83,17 +84,8 @@ def _start_keeper(run: Path, name: str, errors: Path) -> str:
 
     The file NAME.keeper holds the keeper's process id and is locked while the keeper lives: it inherits the lock.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "tests.services",
-        "--only",
-        name,
-        "--work",
-        str(run / name),
-        "--owner",
-        os.environ[_OWNER],
-    ]
+    command = [sys.executable, "-m", "tests.services", "--quick", "--only", name]
+    command += ["--work", str(run / name), "--owner", os.environ[_OWNER]]
     with (run / f"{name}.keeper").open("w") as file, errors.open("w") as stderr:
         fcntl.flock(file, fcntl.LOCK_EX)
         keeper = subprocess.Popen(
@@ -107,7 +99,7 @@ def _start_keeper(run: Path, name: str, errors: Path) -> str:
             start_new_session=True,  # Ctrl-C is for pytest, which then ends the keeper
         )
         file.write(str(keeper.pid))
-    _keepers.append(keeper)
+    threading.Thread(target=keeper.wait, daemon=True, name=f"{name}-keeper").start()  # no zombie, no warning of one
     assert keeper.stdout
     with keeper.stdout as lines:
         return lines.readline().strip().partition("=")[2]
@@ -119,5 +111,6 @@ def _end_keeper(path: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if pid := file.read():
-                os.kill(int(pid), signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGTERM)
                 fcntl.flock(file, fcntl.LOCK_EX)

@@ -113,11 +113,16 @@ class Dying(Sleeper):
         return False
 
 
+def state(pid: int | None) -> str:
+    """Return the letter of the process's state, as in ps: R, S, D, T (stopped), Z (zombie)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def running(pid: int | None) -> bool:
     """Tell whether a process has this id and is not a zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        return state(pid) != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
@@ -134,7 +139,10 @@ def test_paused_service_stands_still_and_still_stops(tmp_path: Path) -> None:
     with Sleeper(tmp_path) as sleeper:
         sleeper.pause()
         assert sleeper.pid
-        assert Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        assert state(sleeper.pid) == "T"
+        sleeper.resume()
+        assert state(sleeper.pid) != "T"
+        sleeper.pause()
     assert sleeper.pid is None
 
 
@@ -265,6 +273,14 @@ def test_module_prints_settings_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     assert lines[0].startswith("SOC_BUS__URL=kafka://127.0.0.1:")
     assert lines[1].startswith("SOC_STORE__URL=http://127.0.0.1:")
     assert left(tmp_path) == []
+
+
+def test_kafka_settings_replace_the_defaults(tmp_path: Path) -> None:
+    """A setting that a test asks for stands in the broker's file once, instead of ours."""
+    broker = Kafka(tmp_path, {"auto.create.topics.enable": "true", "log.retention.ms": "1000"})
+    lines = broker._write_properties().read_text().splitlines()
+    assert [line for line in lines if line.startswith("auto.create")] == ["auto.create.topics.enable=true"]
+    assert "log.retention.ms=1000" in lines
 
 
 def test_jars_are_resolved_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
