@@ -1,0 +1,96 @@
+"""The detect stage: soc.events in, matches on soc.matches out.
+
+Its input is committed only after each match, and each dead letter, is acknowledged. It never waits for the store.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import orjson
+import structlog
+
+from correlator.flood import FLOOD_RULE, FloodGate
+from correlator.matching import Matcher
+from correlator.rules import Rule, RuleSet
+from soc.alerts import Match
+from soc.bus.base import MATCHES, Bus, Message, Record
+from soc.bus.deadletters import Letter, bury, of_record
+from soc.clock import SECOND, Clock
+from soc.errors import DeadLetter
+from soc.metrics import Metrics
+from soc.settings import Settings
+
+log = structlog.get_logger()
+
+NAME: Final = "detect"
+"""The stage's name, and its consumer group's."""
+
+SLICE: Final = 0.02
+"""Seconds of evaluation after which the loop gets its turn: the consumer's heartbeat, health, the other stage."""
+
+
+class Detector:
+    """Handles batches of soc.events. `detect` is a soc.bus.work.Handler."""
+
+    def __init__(self, settings: Settings, rules: RuleSet, bus: Bus, metrics: Metrics, clock: Clock) -> None:
+        """Take the rules in force."""
+        self._rules = rules
+        self._bus = bus
+        self._metrics = metrics
+        self._clock = clock
+        self._max_value = settings.bus.max_value_bytes
+        self._gate = FloodGate(settings.correlate.flood_per_minute, settings.correlate.flood_samples)
+
+    async def detect(self, records: Sequence[Record]) -> None:
+        """Evaluate one batch and publish what matched. Raises what publish raises: the batch comes again then."""
+        gate = self._gate.copy()
+        found, letters = await self._evaluate(records, gate)
+        await bury(self._bus, self._metrics, letters)
+        if found:
+            await self._bus.publish(MATCHES, [self._message(match) for match, _ in found])
+        self._gate = gate  # only now: a batch that comes again is counted once
+        self._count(len(records), found)
+
+    async def _evaluate(
+        self, records: Sequence[Record], gate: FloodGate
+    ) -> tuple[list[tuple[Match, int]], list[Letter]]:
+        """Return the matches, each with when its event was appended, and the records that are no events."""
+        matcher = Matcher(self._rules, gate, self._failed)
+        found: list[tuple[Match, int]] = []
+        letters: list[Letter] = []
+        turn = self._clock.monotonic() + SLICE
+        for record in records:
+            try:
+                found += ((match, record.timestamp) for match in matcher.matches(record))
+            except DeadLetter as error:
+                letters.append(of_record(NAME, record, error, self._clock.now()))
+            if self._clock.monotonic() >= turn:
+                await asyncio.sleep(0)
+                turn = self._clock.monotonic() + SLICE
+        return found, letters
+
+    def _message(self, match: Match) -> Message:
+        """Return the record of soc.matches; one too large for the bus leaves its event behind."""
+        value = orjson.dumps(match.to_document())
+        if len(value) > self._max_value:
+            value = orjson.dumps(replace(match, event=None).to_document())
+        return Message(match.alert_key.encode("utf-8", "replace"), value)
+
+    def _failed(self, rule: Rule, error: Exception) -> None:
+        self._metrics.rule_errors.labels(rule.ref.id).inc()
+        log.warning("rule failed", rule=rule.ref.title, file=rule.file, error=repr(error)[:500])
+
+    def _count(self, evaluated: int, found: Sequence[tuple[Match, int]]) -> None:
+        self._metrics.events_evaluated.inc(evaluated)
+        now = self._clock.now()
+        for _, appended in found:
+            self._metrics.detect_delay.observe((now - appended) / SECOND)
+        for rule, number in Counter(match.rule.id for match, _ in found).items():
+            self._metrics.rule_matches.labels(rule).inc(number)
+        for match, _ in found:
+            if match.rule.id == FLOOD_RULE:
+                self._metrics.rule_floods.labels(match.alert_key.split("|")[1]).inc()
+                log.warning("rule floods", title=match.rule.title)

@@ -1,0 +1,73 @@
+"""One record of soc.events in, matches out. No I/O."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from correlator.flood import FloodGate, flood_match
+from correlator.record import text_of
+from correlator.rules import Failed, Hit, Rule, RuleSet
+from soc.alerts import Match
+from soc.bus.base import Record
+from soc.events import SCHEMA, Event, digest, from_wire, to_document
+
+MAX_KEY: Final = 400
+"""Characters of an alert key; a longer one is cut and told apart by its digest."""
+
+
+class Matcher:
+    """Evaluates the rules on records and counts the matches at the gate."""
+
+    def __init__(self, rules: RuleSet, gate: FloodGate, failed: Failed) -> None:
+        """Take the rules, the counts to go on from, and who is told of rules that fail."""
+        self._rules = rules
+        self._gate = gate
+        self._failed = failed
+
+    def matches(self, record: Record) -> list[Match]:
+        """Return the matches of one record. Raises DeadLetter where it is no event."""
+        event = from_wire(record.value, record.header("schema") or SCHEMA)
+        found: list[Match] = []
+        for hit in self._rules.evaluate(event.logsource, event.fields, self._failed):
+            verdict = self._gate.admit(hit.rule.ref.id, record.timestamp)
+            found.append(_match(hit, event, full=verdict.full))
+            if verdict.begins:
+                found.append(flood_match(hit.rule.ref, record.timestamp, event.site, self._gate.per_minute))
+        return found
+
+
+def _match(hit: Hit, event: Event, *, full: bool) -> Match:
+    """Return a hit's match; the id depends on rule and event alone, so a redelivery has the same."""
+    return Match(
+        id=digest(hit.rule.ref.id, event.id),
+        rule=hit.rule.ref,
+        time=event.time,
+        received=event.received,
+        site=event.site,
+        host=event.host,
+        alert_key=alert_key(hit.rule, event),
+        event_id=event.id,
+        reasons=hit.reasons if full else (),
+        event=to_document(event) if full else None,
+    )
+
+
+def alert_key(rule: Rule, event: Event) -> str:
+    """Return what groups the matches: rule, site and host, or rule and the fields that the rule names.
+
+    A field that the event does not have gives no group of its own: host and site stand in.
+    """
+    named = [_named(field, event.fields) for field in rule.alert_key]
+    parts = [event.site, event.host] if not named or None in named else [part for part in named if part is not None]
+    key = "|".join([rule.ref.id, *map(_escaped, parts)])
+    return key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}#{digest(key)}"
+
+
+def _named(field: str, fields: Mapping[str, Any]) -> str | None:
+    """Return "Field=value", or None where the event does not have the field."""
+    text = text_of(fields.get(field))
+    return None if text is None else f"{field}={text if isinstance(text, str) else ','.join(text)}"
+
+
+def _escaped(part: str) -> str:
+    """Keep a value that holds a separator from looking like two."""
+    return part.replace("\\", "\\\\").replace("|", "\\|")
