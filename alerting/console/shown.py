@@ -1,0 +1,91 @@
+"""How data is shown: text that attackers wrote, made visible and bounded; times in the province's zone.
+
+Nothing here makes markup: templates escape every piece.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from soc.clock import SECOND
+from soc.errors import SettingsError
+
+CELL = 200
+"""Characters of one value that a table shows."""
+
+_FILLERS = "\u034f\u115f\u1160\u3164\uffa0\u2800"
+"""Letters that Unicode calls printable and nobody sees."""
+
+_LAYOUT = frozenset("\n\t")
+_TECHNIQUE = re.compile(r"attack\.(t[0-9]{4})(?:\.([0-9]{3}))?", re.IGNORECASE)
+
+
+class Piece(NamedTuple):
+    """A part of a text. `hidden`: it stands for one character that would not be seen, or would move others."""
+
+    hidden: bool
+    text: str
+
+
+def pieces(text: object, limit: int = CELL, keep: frozenset[str] = frozenset()) -> list[Piece]:
+    """Return the text's first `limit` characters; controls, bidi overrides and invisible ones are spelled out.
+
+    `keep`: characters to leave as they are, as the line breaks of a raw record.
+    """
+    cut = str(text)[:limit]
+    if cut.isprintable() and not any(filler in cut for filler in _FILLERS):
+        return [Piece(hidden=False, text=cut)] if cut else []
+    return list(_split(cut, keep))
+
+
+def _split(text: str, keep: frozenset[str]) -> Iterator[Piece]:
+    start = 0
+    for position, char in enumerate(text):
+        if (char.isprintable() and char not in _FILLERS) or char in keep:
+            continue
+        if start < position:
+            yield Piece(hidden=False, text=text[start:position])
+        yield Piece(hidden=True, text=ascii(char)[1:-1])
+        start = position + 1
+    if start < len(text):
+        yield Piece(hidden=False, text=text[start:])
+
+
+def lines(text: object, limit: int) -> list[Piece]:
+    """Return pieces of a text of many lines: its line breaks and tabs stay."""
+    return pieces(text, limit, _LAYOUT)
+
+
+class Moment(NamedTuple):
+    """One time, three ways: for people here, for people elsewhere, for machines."""
+
+    local: str
+    utc: str
+    iso: str
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the zone. Raises SettingsError where this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(f"collect.timezone: no time zone {name!r} here; install tzdata or name another") from None
+
+
+def moment(time: int, zone: ZoneInfo) -> Moment:
+    """Return a time in microseconds since the epoch; one that no calendar holds as its number."""
+    try:
+        at = datetime.fromtimestamp(time // SECOND, UTC)
+        return Moment(f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}", f"{at:%Y-%m-%d %H:%M:%S} UTC", at.isoformat())
+    except (ValueError, OverflowError, OSError):
+        return Moment(str(time), f"{time} microseconds since 1970", "")
+
+
+def technique(tag: str) -> str:
+    """Return where ATT&CK describes the technique that a tag names; "" for other tags."""
+    found = _TECHNIQUE.fullmatch(tag)
+    if not found:
+        return ""
+    return "https://attack.mitre.org/techniques/" + "/".join(part.upper() for part in found.groups() if part) + "/"
