@@ -2,7 +2,7 @@
 
 import os
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,12 @@ import pytest
 
 from correlator.compile import compile_files
 from correlator.rules import RuleSet, rule_of
+from soc.bus.base import Record, TopicPartition
+from soc.clock import SystemClock
 from soc.events import LogSource
+from soc.metrics import Metrics
+from soc.settings import BusSettings, CorrelateSettings, Settings, StoreSettings
+from tests.correlator.flaky import FlakyBus, FlakyStore
 
 LOGSOURCE = LogSource("linux", None, "sshd")
 
@@ -26,6 +31,7 @@ detection:
 
 RuleFrom = Callable[..., RuleSet]
 Fires = Callable[..., bool]
+Read = Callable[[str], Awaitable[list[Record]]]
 
 
 @pytest.fixture
@@ -76,3 +82,50 @@ def sigma_path() -> Path:
         f"{path} has no Sigma rules: set SOC_SIGMA_PATH to a clone of SigmaHQ/sigma"
     )
     return path
+
+
+# Ports ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a service whose whole state is in this test's folder."""
+    return Settings(
+        bus=BusSettings(url=f"sqlite:///{tmp_path}/bus", partitions=2),
+        store=StoreSettings(url=f"sqlite:///{tmp_path}/store"),
+        correlate=CorrelateSettings(flood_per_minute=100, flood_samples=2),
+    )
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """Metrics of this test alone."""
+    return Metrics()
+
+
+@pytest.fixture
+async def bus(settings: Settings, metrics: Metrics) -> AsyncIterator[FlakyBus]:
+    """An open bus that can be told to fail."""
+    async with FlakyBus(settings.bus, metrics, SystemClock()) as opened:
+        assert isinstance(opened, FlakyBus)
+        yield opened
+
+
+@pytest.fixture
+async def store(settings: Settings, metrics: Metrics) -> AsyncIterator[FlakyStore]:
+    """An open store that can be told to fail."""
+    async with FlakyStore(settings.store, metrics, SystemClock()) as opened:
+        assert isinstance(opened, FlakyStore)
+        yield opened
+
+
+@pytest.fixture
+def read(bus: FlakyBus) -> Read:
+    """Return a function that reads everything on a topic."""
+
+    async def everything(topic: str) -> list[Record]:
+        ends = await bus.ends(topic)
+        pages = [await bus.read(TopicPartition(topic, p), end.low, 100_000) for p, end in sorted(ends.items())]
+        return [record for page in pages for record in page]
+
+    return everything

@@ -1,0 +1,163 @@
+"""The detect stage's handler on a real bus: what is published, what is buried, and what comes again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import orjson
+
+from correlator.detect import Detector
+from correlator.evaluate import Predicate
+from correlator.flood import FLOOD_RULE
+from correlator.record import Record as Fields
+from correlator.rules import RuleSet
+from soc.alerts import Match
+from soc.bus.base import DEADLETTER, EVENTS, MATCHES, Message, Record
+from soc.bus.deadletters import Letter
+from soc.clock import SystemClock
+from soc.errors import Retry
+from soc.events import to_wire
+from soc.metrics import Metrics
+from soc.settings import BusSettings, Settings
+from soc.testing import make_event
+from tests.correlator.flaky import FlakyBus
+
+RuleFrom = Callable[..., RuleSet]
+Read = Callable[[str], Awaitable[list[Record]]]
+FAILED_LOGIN = "sel:\n    Action: login_failed\ncondition: sel\n"
+
+
+async def events(bus: FlakyBus, read: Read, numbers: Sequence[int]) -> list[Record]:
+    """Publish events and return their records."""
+    await bus.publish(EVENTS, [Message(b"district-1/web01", to_wire(make_event(number))) for number in numbers])
+    return await read(EVENTS)
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float:
+    """Return a metric's value."""
+    return metrics.registry.get_sample_value(f"vonggac_{name}", labels) or 0.0
+
+
+async def test_matches_are_published_under_their_alert_key(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """One message a match, keyed so that an alert's matches keep their order; everything counted."""
+    detector = Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, SystemClock())
+    await detector.detect(await events(bus, read, range(10)))
+    records = await read(MATCHES)
+    matches = [Match.from_document(orjson.loads(record.value)) for record in records]
+    assert {match.event_id for match in matches} == {make_event(number).id for number in range(10)}
+    assert {record.key for record in records} == {matches[0].alert_key.encode()}
+    assert value(metrics, "events_evaluated_total") == 10
+    assert value(metrics, "rule_matches_total", rule=matches[0].rule.id) == 10
+    assert value(metrics, "detect_delay_seconds_count") == 10
+
+
+async def test_what_is_no_event_is_buried_and_the_others_are_evaluated(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """The dead letter names the stage, the reason and where it came from."""
+    await bus.publish(EVENTS, [Message(b"district-1/web01", b"{broken")])
+    detector = Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, SystemClock())
+    await detector.detect(await events(bus, read, [1]))
+    assert len(await read(MATCHES)) == 1
+    (letter,) = [Letter.from_record(record) for record in await read(DEADLETTER)]
+    assert (letter.stage, letter.reason, letter.text, letter.topic) == ("detect", "malformed_event", "{broken", EVENTS)
+    assert value(metrics, "deadletters_total", stage="detect", reason="malformed_event") == 1
+
+
+async def test_a_batch_that_could_not_be_published_comes_again_and_is_counted_once(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """99 of 100 allowed matches, tried twice, are no flood; each match is there, whatever landed before."""
+    detector = Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, SystemClock())
+    records = await events(bus, read, range(99))
+    bus.failures = 1
+    try:
+        await detector.detect(records)
+    except Retry:
+        await detector.detect(records)
+    matches = [Match.from_document(orjson.loads(record.value)) for record in await read(MATCHES)]
+    assert {match.rule.id for match in matches}.isdisjoint({FLOOD_RULE})
+    assert len({match.id for match in matches}) == 99
+    assert value(metrics, "events_evaluated_total") == 99
+
+
+async def test_a_flood_keeps_every_match_and_raises_one_of_its_own(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """150 matches in a minute, 100 allowed: 150 ids, 100 events, one flood."""
+    detector = Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, SystemClock())
+    minute = 60_000_000
+    records = [r._replace(timestamp=r.timestamp // minute * minute) for r in await events(bus, read, range(150))]
+    await detector.detect(records)
+    matches = [Match.from_document(orjson.loads(record.value)) for record in await read(MATCHES)]
+    floods = [match for match in matches if match.rule.id == FLOOD_RULE]
+    assert len(floods) == 1
+    assert len({match.id for match in matches}) == 151
+    assert sum(match.event is not None for match in matches) == 100
+    assert value(metrics, "rule_floods_total", rule="00000000-0000-4000-8000-000000000001") == 1
+
+
+async def test_a_match_too_large_for_the_bus_leaves_its_event_behind(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """The event may be as large as the bus allows; the match still arrives."""
+    small = settings.model_copy(update={"bus": BusSettings(max_message_bytes=1024)})
+    event = make_event(1, raw="x" * (16 * 1024 - 900))
+    await bus.publish(EVENTS, [Message(b"k", to_wire(event))])
+    detector = Detector(small, rule_from(FAILED_LOGIN), bus, metrics, SystemClock())
+    await detector.detect(await read(EVENTS))
+    (record,) = await read(MATCHES)
+    match = Match.from_document(orjson.loads(record.value))
+    assert match.event is None
+    assert match.reasons
+
+
+async def test_a_rule_that_fails_is_counted_and_the_event_goes_on(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """A fault of the evaluator is visible and stops nothing."""
+
+    def broken(_fields: Fields) -> bool:
+        raise RecursionError
+
+    (rule,) = rule_from(FAILED_LOGIN).rules
+    rules = RuleSet([rule._replace(predicate=Predicate(broken, rule.predicate.explain))])
+    await Detector(settings, rules, bus, metrics, SystemClock()).detect(await events(bus, read, [1]))
+    assert value(metrics, "rule_errors_total", rule=rule.ref.id) == 1
+    assert value(metrics, "events_evaluated_total") == 1
+
+
+async def test_a_slow_batch_lets_the_loop_take_its_turn(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """The consumer's heartbeat must beat while rules are evaluated."""
+
+    def slow(_fields: Fields) -> bool:
+        until = clock.monotonic() + 0.01
+        while clock.monotonic() < until:
+            pass
+        return False
+
+    clock = SystemClock()
+    (rule,) = rule_from(FAILED_LOGIN).rules
+    rules = RuleSet([rule._replace(predicate=Predicate(slow, rule.predicate.explain))])
+    records = await events(bus, read, range(40))
+    beats = 0
+
+    async def heart() -> None:
+        nonlocal beats
+        while True:
+            await asyncio.sleep(0)
+            beats += 1
+
+    beating = asyncio.ensure_future(heart())
+    await Detector(settings, rules, bus, metrics, clock).detect(records)
+    beating.cancel()
+    assert beats >= 10
+
+
+async def test_nothing_to_do_is_done(settings: Settings, bus: FlakyBus, metrics: Metrics, rule_from: RuleFrom) -> None:
+    """A poll that found nothing publishes nothing."""
+    bus.failures = 1
+    await Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, SystemClock()).detect([])
