@@ -1,0 +1,117 @@
+"""The two stages as the service runs them: events in at one end, cases out at the other, and the stop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from correlator.stage import COMPILING, DetectStage, ForwardStage
+from soc.bus.base import CASES, EVENTS, MATCHES, Message, Record
+from soc.clock import SystemClock
+from soc.errors import RulesError
+from soc.events import to_wire
+from soc.metrics import Metrics
+from soc.settings import Settings
+from soc.testing import make_event
+from tests.correlator.flaky import FlakyBus, FlakyStore
+
+Read = Callable[[str], Awaitable[list[Record]]]
+Until = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+
+RULE = """\
+title: Failed login
+id: 00000000-0000-4000-8000-000000000001
+logsource: {product: linux}
+detection:
+    sel: {Action: login_failed}
+    condition: sel
+"""
+
+
+@pytest.fixture
+def with_rules(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings that name one good rule and a bad one."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "good.yml").write_text(RULE, encoding="utf-8")
+    (folder / "bad.yml").write_text("title: x\n", encoding="utf-8")
+    return settings.model_copy(update={"correlate": settings.correlate.model_copy(update={"rules": (folder,)})})
+
+
+@asynccontextmanager
+async def running(*stages: DetectStage | ForwardStage) -> AsyncIterator[None]:
+    """Run the stages while the block runs, then stop them and wait."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group, asyncio.timeout(60):
+        for stage in stages:
+            group.create_task(stage.run(stop))
+        yield
+        stop.set()
+
+
+async def count(read: Read, topic: str, wanted: int) -> list[Record]:
+    """Wait until a topic has so many records, bounded, and return them."""
+    until = time.monotonic() + 30
+    while len(records := await read(topic)) < wanted and time.monotonic() < until:  # noqa: ASYNC110 - another task fills it
+        await asyncio.sleep(0.02)
+    assert len(records) == wanted
+    return records
+
+
+async def publish(bus: FlakyBus, numbers: range) -> None:
+    """Put events on soc.events."""
+    await bus.publish(EVENTS, [Message(b"d/%d" % number, to_wire(make_event(number))) for number in numbers])
+
+
+async def test_events_become_cases(
+    with_rules: Settings, bus: FlakyBus, store: FlakyStore, metrics: Metrics, read: Read
+) -> None:
+    """From soc.events over soc.matches and the store to soc.cases; the rules are counted; both stages are ready."""
+    detect = DetectStage(with_rules, bus, metrics, SystemClock())
+    forward = ForwardStage(with_rules, bus, store, metrics, SystemClock())
+    assert detect.unready() == COMPILING
+    assert forward.unready()
+    async with running(detect, forward):
+        await publish(bus, range(20))
+        await count(read, CASES, 20)
+        assert detect.unready() is None
+        assert forward.unready() is None
+    assert metrics.registry.get_sample_value("vonggac_rules_loaded") == 1
+    assert metrics.registry.get_sample_value("vonggac_rules_failed") == 1
+
+
+async def test_what_was_committed_is_not_done_again(
+    with_rules: Settings, bus: FlakyBus, metrics: Metrics, read: Read
+) -> None:
+    """A stop finishes and commits the batch in hand; the next run goes on behind it."""
+    for total in (5, 10):
+        async with running(DetectStage(with_rules, bus, metrics, SystemClock())):
+            await publish(bus, range(total - 5, total))
+            await count(read, MATCHES, total)
+    assert sum((await bus.lag("detect", EVENTS)).values()) == 0
+
+
+async def test_detection_goes_on_while_the_store_is_away(
+    with_rules: Settings, bus: FlakyBus, store: FlakyStore, metrics: Metrics, read: Read
+) -> None:
+    """The outage is lag on soc.matches; when the store is back, it catches up."""
+    store.away = True
+    detect = DetectStage(with_rules, bus, metrics, SystemClock())
+    async with running(detect, ForwardStage(with_rules, bus, store, metrics, SystemClock())):
+        await publish(bus, range(10))
+        await count(read, MATCHES, 10)
+        assert sum((await bus.lag("forward", MATCHES)).values()) == 10
+        assert await read(CASES) == []
+        store.away = False
+        await count(read, CASES, 10)
+
+
+async def test_without_rules_the_stage_refuses_to_start(settings: Settings, bus: FlakyBus, metrics: Metrics) -> None:
+    """A correlator that evaluates nothing must not look healthy."""
+    folder = settings.correlate.model_copy(update={"rules": (Path(__file__).parent / "nosuch",)})
+    stage = DetectStage(settings.model_copy(update={"correlate": folder}), bus, metrics, SystemClock())
+    with pytest.raises(RulesError, match="nosuch"):
+        await stage.run(asyncio.Event())
