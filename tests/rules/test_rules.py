@@ -1,0 +1,127 @@
+"""The rules that come with Vonggac: sound Sigma, each with samples, and firing on just what it should."""
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sigma.rule import SigmaRule
+
+from collectors import syslog
+from correlator.rules import RuleSet, builtin, load
+from soc.events import LogSource
+
+FOLDER = builtin()
+SAMPLES = sorted(FOLDER.rglob("*.samples.yml"))
+RULES = sorted(path for path in FOLDER.rglob("*.yml") if path not in SAMPLES)
+RECORDINGS = FOLDER.parent / "deploy/recordings"
+RECEIVED = 1_795_363_200_000_000  # 22 November 2026, 16:00 UTC: after the recordings were made
+
+EXCLUDED = {
+    "attacktag": "fetches MITRE's data from the network",
+    "d3_fendtag": "fetches MITRE's data from the network",
+}
+"""Validators of `sigma check` that are not run, and why."""
+
+LEVELS = {"informational", "low", "medium", "high", "critical"}
+
+
+def stem(path: str | Path) -> str:
+    """Return a rule's name, of its file or of its samples'."""
+    return Path(path).name.removesuffix(".yml").removesuffix(".samples")
+
+
+def read(path: Path) -> Any:
+    """Return a YAML file's document."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def ruleset() -> RuleSet:
+    """Every built-in rule, compiled once."""
+    return load([FOLDER])
+
+
+def record(sample: dict[str, Any]) -> tuple[LogSource, dict[str, Any]]:
+    """Return what a sample's event looks like to a rule."""
+    if line := sample.get("syslog"):
+        event = syslog.parse(line.encode(), received=RECEIVED, site="test")
+        return event.logsource, dict(event.fields)
+    stated = sample["logsource"]
+    return LogSource(*(stated.get(part) for part in LogSource._fields)), sample["fields"]
+
+
+def fired(ruleset: RuleSet, sample: dict[str, Any]) -> set[str]:
+    """Return the names of the rules that fire on a sample."""
+    return {stem(hit.rule.file) for hit in ruleset.evaluate(*record(sample))}
+
+
+def test_there_are_enough_rules_and_none_fails_to_compile(ruleset: RuleSet) -> None:
+    """Shows that every file in rules/ is a rule that the service evaluates."""
+    assert [str(failure) for failure in ruleset.failures] == []
+    assert len(ruleset.rules) == len(RULES) >= 28
+
+
+@pytest.mark.parametrize("path", RULES, ids=stem)
+def test_rule_has_what_an_operator_needs(path: Path) -> None:
+    """Shows that pySigma takes the rule without an error and that nothing of its head is missing."""
+    rule = SigmaRule.from_dict(read(path))
+    assert rule.errors == []
+    assert rule.id is not None
+    assert uuid.UUID(str(rule.id)).version == 4
+    assert all((rule.title, rule.description, rule.author, rule.date))
+    assert str(rule.level) in LEVELS
+    assert rule.falsepositives
+    assert any(tag.namespace == "attack" for tag in rule.tags)
+
+
+def test_ids_and_titles_are_unique() -> None:
+    """Shows that no two rules share an id or a title."""
+    documents = [read(path) for path in RULES]
+    assert len({each["id"] for each in documents}) == len(documents)
+    assert len({each["title"] for each in documents}) == len(documents)
+
+
+def test_sigma_check_finds_nothing() -> None:
+    """Shows that the validators of sigma-cli have no issue with the rules."""
+    options = [part for name in EXCLUDED for part in ("--exclude", name)]
+    command = [sys.executable, "-m", "sigma.cli.main", "check", "--fail-on-error", "--fail-on-issues", *options]
+    done = subprocess.run([*command, *map(str, RULES)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Found 0 errors, 0 condition errors and 0 issues" in done.stdout + done.stderr
+
+
+def test_each_rule_has_samples_and_each_sample_file_a_rule() -> None:
+    """Shows that rules and sample files come in pairs."""
+    assert [stem(path) for path in SAMPLES] == [stem(path) for path in RULES]
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=stem)
+def test_rule_fires_on_its_samples_alone(path: Path, ruleset: RuleSet) -> None:
+    """Shows that the rule fires on each sample under `match`, on none under `no_match`, and that there are two of each."""
+    samples = read(path)
+    assert samples.keys() == {"match", "no_match"}
+    assert min(len(samples["match"]), len(samples["no_match"])) >= 2
+    silent = [each for each in samples["match"] if stem(path) not in fired(ruleset, each)]
+    wrong = [each for each in samples["no_match"] if stem(path) in fired(ruleset, each)]
+    assert (silent, wrong) == ([], [])
+
+
+@pytest.mark.parametrize("path", sorted(RECORDINGS.rglob("*.log")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_recording_raises_alerts_but_not_everywhere(path: Path, ruleset: RuleSet) -> None:
+    """Shows that rules fire on each recording, in both formats of syslog, and leave its ordinary lines alone."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    hits = [fired(ruleset, {"syslog": line}) for line in lines]
+    assert any(hits)
+    assert not all(hits)
+
+
+@pytest.mark.parametrize("name", ["sshd", "sudo", "auth", "cron", "postgresql"])
+def test_both_formats_of_a_recording_fire_the_same_rules(name: str, ruleset: RuleSet) -> None:
+    """Shows that RFC 3164 and RFC 5424 forms of the same messages mean the same to the rules."""
+    pair = ((RECORDINGS / folder / f"{name}.log").read_text(encoding="utf-8") for folder in ("", "rfc5424"))
+    old, new = ([fired(ruleset, {"syslog": line}) for line in text.splitlines()] for text in pair)
+    assert old == new
