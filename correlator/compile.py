@@ -29,6 +29,11 @@ from soc.events import LogSource
 MAX_FILE: Final = 1_048_576
 """Bytes of the largest rule file that is read."""
 
+MAX_DESCRIPTION: Final = 4000
+MAX_REMARKS: Final = 50
+MAX_REMARK: Final = 500
+"""Characters of a description, number of tags and of false positives, characters of each: every match carries them."""
+
 
 def compile_files(paths: Sequence[Path], placeholders: translate.Placeholders) -> Compiled:
     """Return the rules of files and folders, and what could not be made into one. `paths` exist."""
@@ -133,10 +138,14 @@ def _ref(parsed: SigmaRule) -> RuleRef:
         id=str(parsed.id or uuid5(NAMESPACE_URL, f"sigma:{parsed.title}")),
         title=parsed.title,
         level=Level.parse(parsed.level.name) if parsed.level else Level.MEDIUM,
-        tags=tuple(str(tag) for tag in parsed.tags),
-        description=parsed.description or "",
-        falsepositives=tuple(str(each) for each in parsed.falsepositives),
+        tags=_bounded(parsed.tags),
+        description=(parsed.description or "")[:MAX_DESCRIPTION],
+        falsepositives=_bounded(parsed.falsepositives),
     )
+
+
+def _bounded(texts: Sequence[Anything]) -> tuple[str, ...]:
+    return tuple(str(each)[:MAX_REMARK] for each in texts[:MAX_REMARKS])
 
 
 def _lower(name: str | None) -> str | None:

@@ -31,6 +31,9 @@ NAME: Final = "detect"
 SLICE: Final = 0.02
 """Seconds of evaluation after which the loop gets its turn: the consumer's heartbeat, health, the other stage."""
 
+PLACE: Final = 256
+"""Bytes that a match may grow by on its way: `forward` adds its place."""
+
 
 class Detector:
     """Handles batches of soc.events. `detect` is a soc.bus.work.Handler."""
@@ -41,7 +44,7 @@ class Detector:
         self._bus = bus
         self._metrics = metrics
         self._clock = clock
-        self._max_value = settings.bus.max_value_bytes
+        self._max_value = settings.bus.max_value_bytes - PLACE
         self._gate = FloodGate(settings.correlate.flood_per_minute, settings.correlate.flood_samples)
 
     async def detect(self, records: Sequence[Record]) -> None:
@@ -73,10 +76,12 @@ class Detector:
         return found, letters
 
     def _message(self, match: Match) -> Message:
-        """Return the record of soc.matches; one too large for the bus leaves its event behind."""
-        value = orjson.dumps(match.to_document())
-        if len(value) > self._max_value:
-            value = orjson.dumps(replace(match, event=None).to_document())
+        """Return the record of soc.matches; one too large for the bus leaves its event behind, then its reasons."""
+        bare = replace(match, event=None)
+        for form in (match, bare, replace(bare, reasons=())):
+            value = orjson.dumps(form.to_document())
+            if len(value) <= self._max_value:
+                break
         return Message(match.alert_key.encode("utf-8", "replace"), value)
 
     def _failed(self, rule: Rule, error: Exception) -> None:

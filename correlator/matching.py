@@ -8,6 +8,7 @@ from correlator.record import text_of
 from correlator.rules import Failed, Hit, Rule, RuleSet
 from soc.alerts import Match
 from soc.bus.base import Record
+from soc.errors import DeadLetter
 from soc.events import SCHEMA, Event, digest, from_wire, to_document
 
 MAX_KEY: Final = 400
@@ -26,6 +27,8 @@ class Matcher:
     def matches(self, record: Record) -> list[Match]:
         """Return the matches of one record. Raises DeadLetter where it is no event."""
         event = from_wire(record.value, record.header("schema") or SCHEMA)
+        if not all(part is None or isinstance(part, str) for part in event.logsource):
+            raise DeadLetter("malformed_event", "the logsource's parts must be strings")
         found: list[Match] = []
         for hit in self._rules.evaluate(event.logsource, event.fields, self._failed):
             verdict = self._gate.admit(hit.rule.ref.id, record.timestamp)

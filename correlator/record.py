@@ -30,13 +30,23 @@ def text_of(value: Any) -> Text:
     """Return a value's text: integers and booleans as a rule writes them, a list as its elements' texts."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, list | tuple):
+        return tuple(_scalar(each) for each in value if each is not None)
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    """Return one text; of what is nested its notation, or nothing where that is beyond Python's bounds."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, list | tuple):
-        return tuple(text for each in value if isinstance(text := text_of(each), str))
-    return str(value)
+    try:
+        return str(value)
+    except (RecursionError, ValueError):  # nested too deep, an integer of thousands of digits
+        return ""
 
 
 class _Texts(dict[str, Text]):

@@ -1,10 +1,16 @@
 """Rule files in, rules and failures out: each failure with file, line and reason, and the others still compiled."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from correlator.compile import MAX_FILE, compile_files
+from correlator.evaluate import predicate, reasons
+from correlator.record import Record
 from correlator.source import Failure
 from soc.alerts import Level
 from soc.events import LogSource
@@ -167,3 +173,34 @@ def test_several_conditions_are_alternatives(tmp_path: Path) -> None:
     text = RULE.replace("    condition: sel", "    other:\n        User: toor\n    condition: [sel, other]")
     (rule,) = compile_files([write(tmp_path, "rule.yml", text)], {}).rules
     assert "toor" in repr(rule.condition)
+
+
+DEFINITIONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["A", "B|contains", "C|re", "D|cidr", "|all", "E|base64offset", "F|windash", "G|gt", "H|hour|lt"]
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(["sel", "_sel", "condition", "x y"]), DEFINITIONS, max_size=3))
+def test_any_detection_compiles_and_evaluates_or_is_refused(tmp_path: Path, detection: dict[str, Any]) -> None:
+    """Whatever a rule's author writes, nothing else is raised."""
+    document = {**yaml.safe_load(RULE), "detection": {"condition": "1 of them", **detection}}
+    compiled = compile_files([write(tmp_path, "rule.yml", yaml.safe_dump(document))], {})
+    assert len(compiled.rules) + len(compiled.failures) == 1
+    for source in compiled.rules:
+        fields = {"A": "a", "B": 1, "C": None, "D": "::1", "E": ["x"], "G": "7", "H": "2026-01-01T01:01:01"}
+        record = Record(fields)
+        if (made := predicate(source.condition)).holds(record):
+            reasons(made, record)

@@ -3,6 +3,8 @@
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from correlator.condition import ConditionError, parse
 from correlator.syntax import All, Any, Exists, Named, Node, Not, Test
@@ -64,6 +66,16 @@ def test_a_condition_means_what_the_specification_says(condition: str, python: s
         truth = dict(zip(NAMES, values, strict=True))
         expected = eval(python, {}, truth)
         assert holds(node, frozenset(name for name in NAMES if truth[name])) is expected
+
+
+@given(st.lists(st.sampled_from([*NAMES, "and", "or", "not", "(", ")", "1", "all", "of", "them", "sel_*", "x", "|"])))
+def test_any_words_give_a_tree_or_an_error(words: list[str]) -> None:
+    """Nothing else is raised, and a tree can be evaluated."""
+    try:
+        node = parse(" ".join(words), SELECTIONS)
+    except ConditionError:
+        return
+    assert holds(node, frozenset()) in {True, False}
 
 
 @pytest.mark.parametrize(

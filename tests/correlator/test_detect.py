@@ -113,6 +113,20 @@ async def test_a_match_too_large_for_the_bus_leaves_its_event_behind(
     assert match.reasons
 
 
+async def test_even_its_reasons_may_be_too_large(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """What is left is what counts: rule, time, alert key."""
+    small = settings.model_copy(update={"bus": BusSettings(max_message_bytes=1024)})
+    selections = "".join(f"s{n}:\n    F{n}: '*'\n" for n in range(32))
+    await bus.publish(EVENTS, [Message(b"k", to_wire(make_event(1, fields={f"F{n}": "đ" * 300 for n in range(32)})))])
+    detector = Detector(small, rule_from(selections + "condition: all of s*"), bus, metrics, SystemClock())
+    await detector.detect(await read(EVENTS))
+    (record,) = await read(MATCHES)
+    match = Match.from_document(orjson.loads(record.value))
+    assert (match.event, match.reasons) == (None, ())
+
+
 async def test_a_rule_that_fails_is_counted_and_the_event_goes_on(
     settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
 ) -> None:

@@ -77,6 +77,7 @@ def test_matches_beyond_the_bound_are_bare_and_one_tells_of_the_flood(rule_from:
         (b"[]", (), "malformed_event"),
         (b"{}", (), "malformed_event"),
         (to_wire(make_event()), (("schema", b"9"),), "schema_version"),
+        (to_wire(make_event()).replace(b'"sshd"}', b'["sshd"]}', 1), (), "malformed_event"),
     ],
 )
 def test_what_is_no_event_is_a_dead_letter(
