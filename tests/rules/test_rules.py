@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from sigma.rule import SigmaRule
 
 from collectors import syslog
+from correlator.record import Record
 from correlator.rules import RuleSet, builtin, load
 from soc.events import LogSource
 
@@ -125,3 +127,24 @@ def test_both_formats_of_a_recording_fire_the_same_rules(name: str, ruleset: Rul
     pair = ((RECORDINGS / folder / f"{name}.log").read_text(encoding="utf-8") for folder in ("", "rfc5424"))
     old, new = ([fired(ruleset, {"syslog": line}) for line in text.splitlines()] for text in pair)
     assert old == new
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=stem)
+def test_rule_stays_quick_on_hostile_values(path: Path, ruleset: RuleSet) -> None:
+    """Shows that no pattern of the rule goes quadratic on 64 KiB made of what nearly satisfies it."""
+    (rule,) = [each for each in ruleset.rules if stem(each.file) == stem(path)]
+    for sample in read(path)["match"]:
+        _, fields = record(sample)
+        for cut in (0, 1, 7):
+            hostile = {name: grown(value, cut) for name, value in fields.items()}
+            begun = time.process_time()
+            rule.predicate.holds(Record(hostile))
+            assert time.process_time() - begun < 0.5, (sample, cut)
+
+
+def grown(value: Any, cut: int) -> Any:
+    """Return a text repeated to 64 KiB, without its last characters each time; other values as they are."""
+    if not isinstance(value, str) or len(value) <= cut:
+        return value
+    part = value[: len(value) - cut]
+    return (part * (65536 // len(part) + 1))[:65536]
