@@ -75,6 +75,8 @@ class BusSettings(_Section):
     """What a stage does when retention has removed records that it had not read."""
     linger: Annotated[float, Field(ge=0)] = 0.005
     """Kafka: seconds that a batch waits for company."""
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,60}$")] = ""
+    """Kafka: what the names of our topics and groups begin with, where installations share a cluster."""
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """Kafka: the security protocol."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
