@@ -62,7 +62,7 @@ class Notify:
         """Tell of each change in order, each once. Raises Retry while the receiver is away; what it has, it keeps."""
         await self._tracks.refresh()
         for record in records:
-            track = await self._tracks.of(record)
+            track = self._tracks.of(record)
             if record.offset >= track.next:
                 track.done(record, await self._one(record, track))
 

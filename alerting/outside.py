@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Final
 
 from soc.bus.base import Bus, Commit, Consumer, Record, TopicPartition
+from soc.errors import Abandon
 
 Identify = Callable[[Record], str | None]
 """Returns what makes a record's message the same as another's, or None where it carries none."""
@@ -79,12 +80,12 @@ class Tracks:
         """Return every partition's track."""
         return list(self._tracks.items())
 
-    async def of(self, record: Record) -> Track:
-        """Return the track of the record's partition."""
-        partition = TopicPartition(record.topic, record.partition)
-        if partition not in self._tracks:
-            self._tracks[partition] = await self._begin(partition)
-        return self._tracks[partition]
+    def of(self, record: Record) -> Track:
+        """Return the track of the record's partition. Raises Abandon where that is not this member's."""
+        try:
+            return self._tracks[TopicPartition(record.topic, record.partition)]
+        except KeyError:
+            raise Abandon(f"{record.topic}[{record.partition}] is not ours") from None
 
     async def _begin(self, partition: TopicPartition) -> Track:
         commit = await self._consumer.committed(partition)
