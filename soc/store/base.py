@@ -17,6 +17,10 @@ OLD: Final = "old"
 """The index of matches that were past the retention already when they were received."""
 
 MAX_PAGE: Final = 500
+"""Items of a page; a larger limit is taken as this one, one below 1 as 1."""
+
+MAX_TEXT: Final = 200
+"""Characters of AlertQuery.text; searches refuse a longer one with ValueError."""
 
 
 class Answer(StrEnum):
@@ -163,7 +167,10 @@ class Store(ABC):
 
     @abstractmethod
     async def find_matches(self, query: MatchQuery) -> Page[Match]:
-        """Return one page of the matches of an alert, newest first. Sees a write after at most two seconds."""
+        """Return one page of the matches of an alert, newest first. Sees a write after at most two seconds.
+
+        Raises ValueError on a cursor of another alert key.
+        """
 
     @abstractmethod
     async def get_alerts(self, refs: Sequence[AlertRef]) -> list[Stored[Alert] | None]:
@@ -190,7 +197,11 @@ class Store(ABC):
 
     @abstractmethod
     async def find_alerts(self, query: AlertQuery) -> Page[Alert]:
-        """Return one page. Sees a write after at most two seconds. Raises ValueError on a cursor of another query."""
+        """Return one page. Sees a write after at most two seconds.
+
+        Raises ValueError on a cursor of another query (`since` and `until` may move between pages), and on a text
+        of more than MAX_TEXT characters.
+        """
 
     @abstractmethod
     async def tally_alerts(self, since: int, until: int) -> list[Tally]:

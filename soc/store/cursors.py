@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from soc.events import digest
-from soc.store.base import AlertQuery, MatchQuery
+from soc.store.base import MAX_TEXT, AlertQuery, MatchQuery
 
 _LONGEST: Final = 2000
 _INT64: Final = range(-(2**63), 2**63)
@@ -20,7 +20,12 @@ class Position(NamedTuple):
 
 
 def alert_scope(query: AlertQuery) -> str:
-    """Return what a cursor is bound to: filters, text and order. A window of time may move between two pages."""
+    """Return what a cursor is bound to: filters, text and order. A window of time may move between two pages.
+
+    Raises ValueError where the text is too long to search for.
+    """
+    if len(query.text) > MAX_TEXT:
+        raise ValueError(f"a text of more than {MAX_TEXT} characters")
     return digest(
         "alerts", *map(repr, (query.levels, query.sites, query.statuses, query.text, query.sort)), query.descending
     )
