@@ -87,8 +87,13 @@ _SHAPES = {
 
 def parse(message: str) -> dict[str, Any]:
     """Return the fields; none for a message of another kind."""
-    if found := _REPEATED.fullmatch(message):
-        return {**parse(found[2]), "RepeatCount": int(found[1])}
+    repeated = _REPEATED.fullmatch(message)
+    if repeated:
+        return {**_one(repeated[2]), "RepeatCount": int(repeated[1])}
+    return _one(message)
+
+
+def _one(message: str) -> dict[str, Any]:
     text = message.removeprefix("error: ").removeprefix("fatal: ")
     shapes = _SHAPES.get(text.partition(" ")[0], ())
     return first_match(shapes, text) or pam.parse(text) or {}
