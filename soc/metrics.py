@@ -24,6 +24,9 @@ class Metrics:
             "messages_dropped", "Messages lost where the protocol cannot slow its sender down", "transport", "cause"
         )
         self.connections = self._gauge("connections_open", "Open connections of senders", "transport")
+        self.connections_refused = self._counter(
+            "connections_refused", "Connections closed at once because there were too many", "transport"
+        )
         self.pending_messages = self._gauge("pending_messages", "Messages received and not yet acknowledged by the bus")
         self.clock_replaced = self._counter(
             "event_times_replaced", "Events whose own time was missing, unreadable or in the future", "cause"
