@@ -95,9 +95,13 @@ async def _act(desk: Desk, pages: Pages, alert: Alert, analyst: str, form: dict[
     """Take the form's act; what is wrong is said on the alert's page, with the form as it was."""
     try:
         order = OrderDocument.model_validate(form)
-    except ValidationError:
-        text = f"Nothing was done: closing needs a reason, of at most {MAX_REASON} characters."
-        return await _show(desk, pages, alert, analyst, status=422, problem=text, form=form)
+    except ValidationError as error:
+        about_reason = {each["loc"] for each in error.errors()} <= {(), ("reason",)}
+        wrong = (
+            f"closing needs a reason, of at most {MAX_REASON} characters" if about_reason else "load the alert again"
+        )
+        text = f"Nothing was done: {wrong}."
+        return await _show(desk, pages, alert, analyst, status=422, problem=text, form=form if about_reason else None)
     try:
         await desk.actions.apply(alert.id, Order(str(order.id), Act(order.act), order.reason), analyst)
     except NotNow as error:
