@@ -1,0 +1,58 @@
+"""kill -9 of any process at random moments changes nothing: against a run in peace no event, match, alert, notification
+or act is lost or doubled. The seed is printed; CHAOS_SEED repeats a run's choices, CHAOS=long makes it ten times longer.
+"""
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from soc.bus.base import CASES, EVENTS
+from tests.chaos.province import SESSION, Backends, province
+from tests.chaos.storm import Storm
+
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos")]
+
+LONG = 10 if os.environ.get("CHAOS") == "long" else 1
+
+
+@pytest.fixture
+def seed() -> int:
+    """The seed of this run: CHAOS_SEED, else another one each time."""
+    chosen = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
+    print(f"CHAOS_SEED={chosen}")
+    return chosen
+
+
+def embedded(folder: Path) -> Backends:
+    """The embedded defaults."""
+    return Backends(f"sqlite:///{folder}/bus", f"sqlite:///{folder}/store")
+
+
+@pytest.mark.timeout(120)
+async def test_a_run_in_peace_is_what_the_oracle_says(tmp_path: Path, seed: int) -> None:
+    """Without misfortune the pipeline gives what the oracle computes, so a difference later is misfortune's."""
+    async with province(tmp_path, seed, embedded(tmp_path)) as (made, outside):
+        storm = Storm(made, outside, SESSION)
+        await storm.run(asyncio.sleep(10), rate=250)
+        figures = await storm.judge()
+    assert figures["mails told again"] == figures["webhooks told again"] == 0
+
+
+@pytest.mark.timeout(500 * LONG)
+async def test_a_hundred_kills_on_the_embedded_defaults(tmp_path: Path, seed: int) -> None:
+    """100 kills, and a paused correlator and alerting that come back after others took over, change nothing."""
+    async with province(tmp_path, seed, embedded(tmp_path)) as (made, outside):
+        storm = Storm(made, outside, SESSION)
+
+        async def misfortune() -> None:
+            await storm.kill_many(50 * LONG, longest=0.8)
+            await storm.pause_one(made.correlate, "detect", EVENTS)
+            made.raise_level()
+            await storm.kill_many(50 * LONG, longest=0.8)
+            await storm.pause_one(made.alert, "group", CASES)
+
+        await storm.run(misfortune(), rate=125)
+        await storm.judge()
