@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from soc.alerts import Action, Match
+from soc.alerts import Action, Alert, Match
 from soc.errors import DeadLetter
 from soc.events import digest
 from soc.store.base import OLD, month_of
@@ -39,9 +39,10 @@ def _match(document: dict[str, Any]) -> Match:
     place = match.place
     if place is None:
         raise ValueError("a match without its place")
-    _check(match, str, "id", "alert_key", "site", "host")
-    _check(match, int, "time", "received")
-    _check(place, int, "partition", "offset")
+    check(match, str, "id", "alert_key", "site", "host")
+    check(match, int, "time", "received")
+    check(place, int, "partition", "offset")
+    check_told(match)
     if month_of(match.received) == OLD or not is_month(month_of(match.received)):
         raise ValueError(f"received at {match.received}, in no month that there can be")
     return match
@@ -49,8 +50,8 @@ def _match(document: dict[str, Any]) -> Match:
 
 def _action(document: dict[str, Any]) -> Action:
     action = Action.from_document(document)
-    _check(action, str, "id", "alert_id", "alert_key", "month", "analyst", "reason")
-    _check(action, int, "generation", "time")
+    check(action, str, "id", "alert_id", "alert_key", "month", "analyst", "reason")
+    check(action, int, "generation", "time")
     if action.alert_id != alert_id(action.alert_key, action.generation):
         raise ValueError("alert_id is not that of alert_key and generation")
     if not is_month(action.month):
@@ -58,7 +59,16 @@ def _action(document: dict[str, Any]) -> Action:
     return action
 
 
-def _check(record: object, kind: type, *names: str) -> None:
+def check_told(record: Match | Alert) -> None:
+    """Raise TypeError where the rule or the reasons, which people are told, are not made of text."""
+    check(record.rule, str, "id", "title", "description")
+    texts = [*record.rule.tags, *(text for reason in record.reasons for text in reason if text is not None)]
+    if not all(isinstance(text, str) for text in texts) or any(reason.value is None for reason in record.reasons):
+        raise TypeError("tags and reasons are not all text")
+
+
+def check(record: object, kind: type, *names: str) -> None:
+    """Raise TypeError where one of the record's fields is of another type."""
     for name in names:
         if type(getattr(record, name)) is not kind:
             raise TypeError(f"{name} is no {kind.__name__}")

@@ -7,16 +7,15 @@ from typing import Final
 
 import aiosmtplib
 
+from alerting.facts import facts_of, headline_of
 from alerting.told import message_id
-from alerting.visible import iso, visible
+from alerting.visible import visible
 from soc.alerts import AlertChange
 from soc.clock import SECOND
 from soc.errors import DeadLetter, Retry
 from soc.settings import MailReceiver
 
 TIMEOUT: Final = 30.0
-MAX_SUBJECT: Final = 150
-MAX_REASONS: Final = 8
 PERMANENT: Final = 500
 """SMTP replies from 500 on are final. RFC 5321, 4.2.1."""
 
@@ -24,36 +23,25 @@ OURS: Final = frozenset({530, 534, 535, 538})
 """Final replies about our credentials, not about the message. RFC 4954."""
 
 
-def subject_of(change: AlertChange) -> str:
-    """Return the subject: one line, bounded, without control characters."""
-    alert = change.alert
-    where = f"{visible(alert.host, 60)} ({visible(alert.site, 60)})"
-    return visible(f"[{change.level.label}] {visible(alert.title, 90)}: {where}", MAX_SUBJECT)
-
-
 def text_of(change: AlertChange) -> str:
     """Return the body. It says only what does not change later, so that a repetition says the same."""
-    alert = change.alert
+    facts = facts_of(change)
     lines = [
-        f"An alert was {change.kind}.",
+        f"An alert was {facts['kind']}.",
         "",
-        f"Level:  {change.level.label}",
-        f"Rule:   {visible(alert.title, 200)} ({visible(alert.rule.id, 64)})",
-        f"Host:   {visible(alert.host, 200)}",
-        f"Site:   {visible(alert.site, 100)}",
-        f"When:   {iso(change.time)}",
-        f"Alert:  {visible(alert.id, 64)}, revision {change.revision}",
+        f"Level:  {facts['level']}",
+        f"Rule:   {facts['title']} ({facts['rule']})",
+        f"Host:   {facts['host']}",
+        f"Site:   {facts['site']}",
+        f"When:   {facts['time']}",
+        f"Alert:  {facts['id']}, revision {facts['revision']}",
     ]
-    if alert.rule.description:
-        lines += ["", visible(alert.rule.description, 1000)]
-    if alert.reasons:
+    if description := change.alert.rule.description:
+        lines += ["", visible(description, 1000)]
+    if facts["reasons"]:
         lines += ["", "What matched first:"]
-        lines += [_reason(*reason) for reason in alert.reasons[:MAX_REASONS]]
+        lines += [f"  {each['selection']}: {each['field']} = {each['value']}" for each in facts["reasons"]]
     return "\n".join(lines) + "\n"
-
-
-def _reason(selection: str, field: str | None, value: str, _pattern: str = "") -> str:
-    return f"  {visible(selection, 60)}: {visible(field or 'keyword', 60)} = {visible(value, 300)}"
 
 
 def compose(receiver: MailReceiver, change: AlertChange) -> EmailMessage:
@@ -61,7 +49,7 @@ def compose(receiver: MailReceiver, change: AlertChange) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = receiver.sender
     message["To"] = ", ".join(receiver.to)
-    message["Subject"] = subject_of(change)
+    message["Subject"] = headline_of(change)
     message["Message-ID"] = f"<{message_id(change)}>"
     message["Date"] = formatdate(change.time / SECOND)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday replies stay away

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
+from alerting.facts import facts_of
 from alerting.national import Content
 from alerting.told import change_of, is_told
 from alerting.visible import iso, visible
@@ -34,33 +35,14 @@ SETTLE_SECONDS: Final = 5
 """How long after its end an interval is counted, so that what is on its way still counts."""
 
 MAX_TALLIES: Final = 1000
-MAX_REASONS: Final = 8
 MAX_AT_ONCE: Final = 50
 """Summaries that are made in one go after an absence; alerts are not to wait for all of them."""
 
 
 def urgent(change: AlertChange, province: str) -> Content:
     """Return the urgent message about an opening or a rise. It says only what does not change later."""
-    alert = change.alert
-    body = {
-        "id": alert.id,
-        "revision": change.revision,
-        "kind": change.kind,
-        "level": change.level.label,
-        "time": iso(change.time),
-        "opened": iso(alert.opened),
-        "rule": visible(alert.rule.id, 200),
-        "title": visible(alert.title, 300),
-        "tags": [visible(tag, 100) for tag in alert.rule.tags[:50]],
-        "site": visible(alert.site, 200),
-        "host": visible(alert.host, 300),
-        "reasons": [_reason(*reason) for reason in alert.reasons[:MAX_REASONS]],
-    }
-    return Content(digest("urgent", province, change.alert_id, change.revision), "urgent", {"alert": body})
-
-
-def _reason(selection: str, field: str | None, value: str, _pattern: str = "") -> dict[str, str]:
-    return {"selection": visible(selection, 60), "field": visible(field or "keyword", 60), "value": visible(value, 300)}
+    ident = digest("urgent", province, change.alert_id, change.revision)
+    return Content(ident, "urgent", {"alert": facts_of(change)})
 
 
 def summary(province: str, start: int, end: int, alerts: Sequence[Tally], matches: Sequence[Tally]) -> Content:

@@ -4,6 +4,7 @@ from typing import Final
 
 import orjson
 
+from alerting.cases import check, check_told
 from alerting.grouping import OPENED, RAISED
 from soc.alerts import AlertChange, Level
 from soc.bus.base import Record
@@ -16,10 +17,13 @@ def change_of(record: Record) -> AlertChange:
     """Return the change that a record of soc.alerts carries. Raises DeadLetter("malformed_change")."""
     try:
         change = AlertChange.from_document(orjson.loads(record.value))
+        check(change, str, "alert_id", "kind")
+        check(change, int, "revision", "time")
+        check(change.alert, str, "id", "site", "host")
+        check(change.alert, int, "opened")
+        check_told(change.alert)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DeadLetter("malformed_change", f"not a change of an alert: {error!r}"[:500]) from None
-    if type(change.revision) is not int or type(change.time) is not int or not isinstance(change.alert_id, str):
-        raise DeadLetter("malformed_change", "alert_id, revision and time are no text and numbers")
     return change
 
 
