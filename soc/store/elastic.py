@@ -5,6 +5,7 @@ With security on, our user or API key needs `monitor` and `manage_index_template
 `read`, `write`, `view_index_metadata`, `maintenance` and `delete_index` on PREFIX-*.
 """
 
+import base64
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -352,6 +353,8 @@ class ElasticStore(Store):
 
 def _connect(settings: StoreSettings) -> AsyncElasticsearch:
     parts = urlsplit(settings.url)
+    if parts.username or parts.password:
+        raise SettingsError("store.url holds a user: set store.username and store.password instead")
     secret = settings.api_key.get_secret_value() or settings.username
     if secret and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise SettingsError(f"store.url = {settings.url!r}: credentials go over https alone")
@@ -359,13 +362,18 @@ def _connect(settings: StoreSettings) -> AsyncElasticsearch:
     if settings.api_key.get_secret_value():
         options["api_key"] = settings.api_key.get_secret_value()
     elif settings.username:
-        options["basic_auth"] = (settings.username, settings.password.get_secret_value())
+        options["headers"] = {"authorization": _basic(settings.username, settings.password.get_secret_value())}
     if parts.scheme == "https":
         options["ssl_context"] = _trust(settings.ca_file)
     try:
         return AsyncElasticsearch(settings.url, **options)
     except ValueError as error:
         raise SettingsError(f"store.url = {settings.url!r}: want http(s)://HOST:9200 ({error})") from None
+
+
+def _basic(username: str, password: str) -> str:
+    """Return the header's value; the client's own takes ASCII alone. RFC 7617, section 2.1."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
 def _trust(ca_file: str) -> ssl.SSLContext:
@@ -383,8 +391,8 @@ def _wrong_setting(error: BaseException | None) -> str:
         return "the credentials are refused; set store.api_key, or store.username and store.password"
     if _status(error) == _FORBIDDEN:
         return f"the credentials lack a privilege: {_explain(error)}"
-    if isinstance(error, TlsError) and "certificate" in str(error).lower():
-        return f"its certificate is not trusted; set store.ca_file ({error})"
+    if isinstance(error, TlsError) and "certificate" in _explain(error).lower():
+        return f"its certificate is not trusted; set store.ca_file ({_explain(error)})"
     return ""
 
 
@@ -403,7 +411,7 @@ def _explain(error: BaseException | None) -> str:
         detail = error.body.get("error") if isinstance(error.body, dict) else None
         reason = detail.get("reason") if isinstance(detail, dict) else None
         return f"{error.meta.status} {error.message}: {reason}"[:500]
-    return f"{type(error).__name__}: {error}"[:500]
+    return f"{type(error).__name__}: {getattr(error, 'message', error)}"[:500]
 
 
 def _planned(plan: Callable[[T], bulk.Write], item: T) -> bulk.Write | Written:

@@ -4,8 +4,10 @@ import json
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -40,7 +42,8 @@ def settings(elastic_service: ElasticAddress) -> Iterator[StoreSettings]:
     if names:
         call(elastic_service.url, "DELETE", "/" + ",".join(names))
     for kind in ("matches", "alerts", "keys"):
-        call(elastic_service.url, "DELETE", f"/_index_template/{prefix}-{kind}*")
+        with suppress(HTTPError):  # a test whose store never opened has none
+            call(elastic_service.url, "DELETE", f"/_index_template/{prefix}-{kind}*")
 
 
 def call(url: str, method: str, path: str, body: Any = None) -> Any:
@@ -98,7 +101,11 @@ async def test_fields_are_searchable_by_their_sigma_names(store: Store, settings
 
 
 _SCALARS = (
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=30)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=30)
 )
 _VALUES = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
@@ -150,35 +157,15 @@ async def test_no_event_is_refused_by_elasticsearch(store: Store, random_matches
     assert [stored[match.id] for match in created] == created
 
 
-async def test_a_body_too_large_for_a_proxy_is_sent_in_halves(
-    store: ElasticStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """413 to many documents halves the request; 413 to a single one rejects it alone."""
-    client = store._client
-    whole = client.bulk
-
-    async def bulk(**request: Any) -> Any:
-        if sum(map(len, request["operations"])) > 20_000:
-            meta = (await client.cluster.health()).meta
-            raise ApiError("too large", meta._replace(status=413), {})
-        return await whole(**request)
-
-    from elasticsearch import ApiError  # noqa: PLC0415 - tests alone play the client's part
-
-    monkeypatch.setattr(client, "bulk", bulk)
-    large = placed(5, event=to_document(make_event(5, raw="x" * 30_000)))
-    answers = await store.add_matches([*(placed(number) for number in range(5)), large, placed(6)])
-    assert [each.answer for each in answers] == ["created"] * 5 + ["rejected", "created"]
-
-
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
         ({"url": "http://127.0.0.1"}, "store.url"),
         ({"url": "http://elastic.example:9200", "api_key": "secret"}, "https"),
+        ({"url": "https://soc:secret@elastic.example:9200"}, "store.username"),
         ({"url": "https://127.0.0.1:9200", "ca_file": "/nowhere/ca.pem"}, "store.ca_file"),
     ],
-    ids=["no port", "a secret in the clear", "no such file"],
+    ids=["no port", "a secret in the clear", "a secret in the URL", "no such file"],
 )
 async def test_wrong_settings_are_named(changes: dict[str, Any], names: str) -> None:
     """And a secret is never in the message."""
