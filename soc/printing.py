@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -36,24 +37,27 @@ def moment(time: int) -> str:
 
 
 def alerts(items: Iterable[Alert], console: Console | None = None) -> None:
-    """Print alerts as a table, in the order given."""
-    table = Table(title="Alerts", title_justify="left")
-    for heading in ("Level", "Count", "Last seen", "Site", "Host", "Rule", "Why"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "Count" else "left")
+    """Print alerts as a table, in the order given, a line each; what does not fit the terminal is cut."""
+    table = Table(title="Alerts", title_justify="left", expand=True, box=box.SIMPLE_HEAD)
+    for heading, share in (("Level", 0), ("Count", 0), ("Seen (UTC)", 0), ("Host", 0), ("Rule", 3), ("Why", 4)):
+        justify: JustifyMethod = "right" if heading == "Count" else "left"
+        table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", ratio=share or None)
     for alert in items:
-        why = ", ".join(f"{reason.field or 'keyword'}={reason.value}" for reason in alert.reasons[:2])
-        cells = (moment(alert.last_seen), alert.site, alert.host, alert.title, why)
+        why = " ".join(f"{reason.field or 'keyword'}={reason.value}" for reason in alert.reasons[:2])
         table.add_row(
             Text(alert.level.label, style=COLOURS[alert.level]),
             Text(str(alert.count)),
-            *(Text(visible(cell, 80)) for cell in cells),
+            Text(moment(alert.last_seen)[5:16]),
+            Text(visible(alert.host, 20)),
+            Text(visible(alert.title, 80)),
+            Text(visible(why, 120)),
         )
     (console or Console()).print(table)
 
 
 def letters(items: Sequence[tuple[Record, Letter]], console: Console | None = None) -> None:
     """Print dead letters as a table; the number is what `show` and `retry` take."""
-    table = Table(title="Dead letters", title_justify="left")
+    table = Table(title="Dead letters", title_justify="left", box=box.SIMPLE_HEAD)
     for heading in ("Number", "Time", "Stage", "Reason", "Detail", "Bytes"):
         table.add_column(heading, overflow="fold", justify="right" if heading in {"Number", "Bytes"} else "left")
     for record, letter in items:
