@@ -351,7 +351,9 @@ class BusContract:
             polled = await two.poll(500, 5.0)
             await two.commit(behind(polled))
             await two.aclose()
-            rest = await drain(one, 60 - len(polled), self.session + 30)
+            await assigned(one, seconds=self.session + 30)
+            await one.rewind()
+            rest = await drain(one, 60 - len(polled))
             assert theirs <= one.assignment()
             assert {r[:3] for r in rest}.isdisjoint(r[:3] for r in polled)
 
