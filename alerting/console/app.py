@@ -63,32 +63,32 @@ def build(settings: Settings, bus: Bus, store: Store, metrics: Metrics, clock: C
 def _explain_errors(app: FastAPI, shown: Pages) -> None:
     """Answer errors as JSON under /api/, as a page elsewhere; never with what was sent."""
 
-    def problem(request: Request, status: int, text: str) -> Response:
+    async def problem(request: Request, status: int, text: str) -> Response:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"detail": text}, status)
-        return shown.show("error.html", status, status=status, text=text, again=request.url.query)
+        return await shown.show("error.html", status, status=status, text=text, again=request.url.query)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         wrong = (f"{'.'.join(str(part) for part in each['loc'][1:])}: {each['msg']}" for each in error.errors())
-        return problem(request, 422, "; ".join(wrong)[:1000])
+        return await problem(request, 422, "; ".join(wrong)[:1000])
 
     @app.exception_handler(BadFilter)
     async def _bad_filter(request: Request, error: BadFilter) -> Response:
-        return problem(request, 422, str(error))
+        return await problem(request, 422, str(error))
 
     @app.exception_handler(NotThere)
     async def _not_there(request: Request, error: NotThere) -> Response:
-        return problem(request, 404, str(error))
+        return await problem(request, 404, str(error))
 
     @app.exception_handler(NotNow)
     async def _not_now(request: Request, error: NotNow) -> Response:
-        return problem(request, 409, str(error))
+        return await problem(request, 409, str(error))
 
     @app.exception_handler(Retry)
     async def _away(request: Request, _error: Retry) -> Response:
-        return problem(request, 503, AWAY)
+        return await problem(request, 503, AWAY)
 
     @app.exception_handler(HTTPException)
     async def _other(request: Request, error: HTTPException) -> Response:
-        return problem(request, error.status_code, str(error.detail))
+        return await problem(request, error.status_code, str(error.detail))

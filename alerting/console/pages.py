@@ -21,7 +21,7 @@ MATCHES = 10
 """Matches on one page of an alert."""
 
 RAW, RAW_FULL = 2_000, 70_000
-"""Characters of one raw record that a page shows: at first, and when asked for all."""
+"""Characters of one raw record that a page shows: at first, and of the one match that is asked for whole."""
 
 WORK = "/alerts?status=open&status=acknowledged"
 """Where the console begins: what is still to be done."""
@@ -41,7 +41,7 @@ def router(desk: Desk, pages: Pages) -> APIRouter:
     @routes.get("/alerts")
     async def alerts(request: Request, filters: Annotated[Filters, Query()]) -> Response:
         page = await desk.alerts(filters)
-        return pages.show(
+        return await pages.show(
             "list.html",
             page=page,
             filters=filters,
@@ -60,7 +60,7 @@ def router(desk: Desk, pages: Pages) -> APIRouter:
 
     @routes.get("/alerts/{alert_id}")
     async def alert(
-        request: Request, alert_id: AlertId, cursor: Cursor = "", action: str = "", *, full: bool = False
+        request: Request, alert_id: AlertId, cursor: Cursor = "", action: str = "", full: str = ""
     ) -> Response:
         found = await _found(desk, alert_id)
         return await _show(desk, pages, found, request.state.analyst, cursor=cursor, action=action, full=full)
@@ -124,9 +124,9 @@ async def _show(
     form: dict[str, str] | None = None,
     cursor: str = "",
     action: str = "",
-    full: bool = False,
+    full: str = "",
 ) -> Response:
-    return pages.show(
+    return await pages.show(
         "alert.html",
         status,
         alert=alert,
@@ -144,7 +144,8 @@ async def _show(
         analyst=analyst,
         cursor=cursor,
         full=full,
-        raw_limit=RAW_FULL if full else RAW,
+        raw_limit=RAW,
+        full_limit=RAW_FULL,
         now=desk.clock.now(),
     )
 

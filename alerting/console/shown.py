@@ -6,6 +6,7 @@ Nothing here makes markup: templates escape every piece.
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,7 +24,7 @@ _TECHNIQUE = re.compile(r"attack\.(t[0-9]{4})(?:\.([0-9]{3}))?", re.IGNORECASE)
 
 
 class Piece(NamedTuple):
-    """A part of a text. `hidden`: it stands for one character that would not be seen, or would move others."""
+    """A part of a text. `hidden`: it stands for characters that would not be seen, or would move others."""
 
     hidden: bool
     text: str
@@ -41,16 +42,13 @@ def pieces(text: object, limit: int = CELL, keep: frozenset[str] = frozenset()) 
 
 
 def _split(text: str, keep: frozenset[str]) -> Iterator[Piece]:
-    start = 0
-    for position, char in enumerate(text):
-        if (char.isprintable() and char not in _FILLERS) or char in keep:
-            continue
-        if start < position:
-            yield Piece(hidden=False, text=text[start:position])
-        yield Piece(hidden=True, text=ascii(char)[1:-1])
-        start = position + 1
-    if start < len(text):
-        yield Piece(hidden=False, text=text[start:])
+    for hidden, run in groupby(text, key=lambda char: char not in keep and _is_hidden(char)):
+        part = "".join(run)
+        yield Piece(hidden=hidden, text="".join(ascii(char)[1:-1] for char in part) if hidden else part)
+
+
+def _is_hidden(char: str) -> bool:
+    return not char.isprintable() or char in _FILLERS
 
 
 def lines(text: object, limit: int) -> list[Piece]:

@@ -215,7 +215,7 @@ async def _pages_about(console: World, text: str) -> list[Page]:
         ("/alerts", {"level": text}),
         ("/alerts", {"since": text}),
         (f"/alerts/{alert.id}", {}),
-        (f"/alerts/{alert.id}", {"action": text, "full": "true"}),
+        (f"/alerts/{alert.id}", {"action": text, "full": match.id}),
     ]
     return [Page((await console.client.get(url, params=query)).text) for url, query in asked]
 
@@ -241,7 +241,7 @@ async def test_long_values_are_bounded_until_all_is_asked_for(console: World) ->
     page = Page((await console.client.get(f"/alerts/{make_alert(0).id}")).text)
     assert "B" * RAW in page.text
     assert "END" not in page.text
-    whole = next(tag.attributes["href"] for tag in page.all("a") if "full=true" in (tag.attributes["href"] or ""))
+    whole = next(tag.attributes["href"] for tag in page.all("a") if "full=" in (tag.attributes["href"] or ""))
     assert "BEND" in Page((await console.client.get(whole or "")).text).text
 
 
