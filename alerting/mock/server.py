@@ -91,7 +91,7 @@ class Mock:
         except (ValueError, RecursionError) as error:
             return self._invalid(400, f"not JSON in UTF-8: {error}"[:300])
         kind = message.get("type") if isinstance(message, dict) else None
-        if kind not in self._validators:
+        if not isinstance(kind, str) or kind not in self._validators:
             return self._invalid(422, f"type is none of {', '.join(KINDS)}")
         if wrong := best_match(self._validators[kind].iter_errors(message)):
             return self._invalid(422, f"{wrong.json_path}: {wrong.message}"[:500])
