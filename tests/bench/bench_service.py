@@ -44,9 +44,9 @@ def run() -> list[Figure]:
     ]
 
 
-def _line(number: int, host: str, *, matching: bool) -> bytes:
+def _line(number: int, host: str, *, matching: bool, address: str = "203.0.113.7") -> bytes:
     text = (
-        f"sshd[{number % 30000}]: Failed password for root from 203.0.113.{number % 250} port 51514 ssh2"
+        f"sshd[{number % 30000}]: Failed password for root from {address} port 51514 ssh2"
         if matching
         else f"app[{number % 30000}]: request {number} done in {number % 97} ms, all as usual here today"
     )
@@ -55,17 +55,17 @@ def _line(number: int, host: str, *, matching: bool) -> bytes:
 
 
 def _paced(sender: socket.socket, rate: int, seconds: float, marks: dict[str, float] | None = None) -> int:
-    """Send at `rate` for `seconds`; note in `marks` when each of PROBES new hosts first failed to sign in."""
+    """Send at `rate` for `seconds`; note in `marks` when each of PROBES new addresses first failed to sign in."""
     began, sent, probe = time.monotonic(), 0, 0
     while (elapsed := time.monotonic() - began) < seconds:
         due = int(elapsed * rate)
         chunk = []
         for number in range(sent, due):
             if marks is not None and probe < PROBES and number >= probe * rate * seconds / (PROBES + 10):
-                host = f"probe{probe:04d}"
-                marks[host] = time.time()
+                address = f"198.18.{probe // 250}.{probe % 250}"
+                marks[address] = time.time()
                 probe += 1
-                chunk.append(_line(number, host, matching=True))
+                chunk.append(_line(number, "probe", matching=True, address=address))
             else:
                 chunk.append(_line(number, f"host{number % 200:03d}", matching=number % MATCHING_EVERY == 0))
         sender.sendall(b"".join(chunk))
@@ -114,14 +114,14 @@ async def _watch(service: Service, sender: socket.socket, marks: dict[str, float
     ) as store:
         sending = asyncio.create_task(asyncio.to_thread(_paced, sender, 1000, 20, marks), name="sender")
         for _ in range(2000):
-            page = await store.find_alerts(AlertQuery(text="probe", limit=500))
+            page = await store.find_alerts(AlertQuery(text="SourceIp=198.18.", limit=500))
             for alert in page.items:
-                seen.setdefault(alert.host, time.time())
+                seen.setdefault(alert.key.rpartition("SourceIp=")[2], time.time())
             if sending.done() and len(seen) >= len(marks):
                 break
             await asyncio.sleep(0.02)
         await sending
-    return [seen.get(host, float("inf")) - sent for host, sent in marks.items()]
+    return [seen.get(address, float("inf")) - sent for address, sent in marks.items()]
 
 
 async def _alerts(service: Service) -> list[Alert]:
