@@ -5,12 +5,9 @@ With security on, our user or API key needs `monitor` and `manage_index_template
 `read`, `write`, `view_index_metadata`, `maintenance` and `delete_index` on PREFIX-*.
 """
 
-import base64
-import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import orjson
 import structlog
@@ -22,7 +19,7 @@ from soc.clock import DAY, Clock
 from soc.errors import Retry, SettingsError
 from soc.metrics import Metrics
 from soc.settings import StoreSettings
-from soc.store import bulk, cursors, ecs, indices, searches
+from soc.store import access, bulk, cursors, ecs, hits, indices, searches
 from soc.store.base import (
     MAX_PAGE,
     OLD,
@@ -47,9 +44,6 @@ _LONGEST_ID: Final = 512
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_LARGE = 401, 403, 404, 413
 _OUTAGES: Final = frozenset({_UNAUTHORIZED, _FORBIDDEN, 408, 429})
 _SERVER_ERROR: Final = 500
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-_DOCUMENT = searches.DOCUMENT
-_PLACE = "vonggac.place"
 
 
 class ElasticStore(Store):
@@ -138,8 +132,8 @@ class ElasticStore(Store):
 
     async def match_places(self, matches: Sequence[Match]) -> list[Place | None]:
         """Read each by its id."""
-        found = await self._get([self._address_of(match) for match in matches], _PLACE)
-        return [_place(each) if each else None for each in found]
+        found = await self._get([self._address_of(match) for match in matches], hits.PLACE)
+        return [hits.place(each) if each else None for each in found]
 
     async def find_matches(self, query: MatchQuery) -> Page[Match]:
         """Search by the alias."""
@@ -157,7 +151,9 @@ class ElasticStore(Store):
     async def get_alerts(self, refs: Sequence[AlertRef]) -> list[Stored[Alert] | None]:
         """Read each by its id."""
         places = [(self._index(ALERTS, ref.month), ref.id) if is_month(ref.month) else None for ref in refs]
-        return [_stored(each, Alert.from_document) if each else None for each in await self._get(places, _DOCUMENT)]
+        return [
+            hits.stored(each, Alert.from_document) if each else None for each in await self._get(places, hits.DOCUMENT)
+        ]
 
     async def put_alerts(self, writes: Sequence[tuple[Alert, Version | None]]) -> list[Written]:
         """Create or replace each."""
@@ -173,8 +169,8 @@ class ElasticStore(Store):
 
     async def get_keys(self, keys: Sequence[str]) -> list[Stored[AlertKey] | None]:
         """Read each by its id."""
-        found = await self._get([(self._keys, ecs.key_id(key)) for key in keys], _DOCUMENT)
-        return [_stored(each, lambda document: AlertKey(**document)) if each else None for each in found]
+        found = await self._get([(self._keys, ecs.key_id(key)) for key in keys], hits.DOCUMENT)
+        return [hits.stored(each, lambda document: AlertKey(**document)) if each else None for each in found]
 
     async def put_keys(self, writes: Sequence[tuple[AlertKey, Version | None]]) -> list[Written]:
         """Create or replace each."""
@@ -188,8 +184,8 @@ class ElasticStore(Store):
     async def find_alert(self, alert_id: str) -> Alert | None:
         """Ask each month's index for the id: unlike a search, this sees every acknowledged write."""
         months = await self._months(ALERTS)
-        found = await self._get([(self._index(ALERTS, month), alert_id) for month in months], _DOCUMENT)
-        return next((_stored(each, Alert.from_document).document for each in found if each), None)
+        found = await self._get([(self._index(ALERTS, month), alert_id) for month in months], hits.DOCUMENT)
+        return next((hits.stored(each, Alert.from_document).document for each in found if each), None)
 
     async def find_alerts(self, query: AlertQuery) -> Page[Alert]:
         """Search by the alias."""
@@ -205,7 +201,7 @@ class ElasticStore(Store):
     async def count_alerts(self) -> Mapping[tuple[Status, Level], int]:
         """Read every bucket of a composite aggregation; what there is none of is left out."""
         buckets = await self._buckets(ALERTS, searches.count_alerts)
-        groups = ((Status(status), Level(level), number) for status, level, number in map(_group, buckets))
+        groups = ((Status(status), Level(level), number) for status, level, number in map(hits.group, buckets))
         return {(status, level): number for status, level, number in groups}
 
     # Housekeeping -------------------------------------------------------------------------------------------------
@@ -236,11 +232,10 @@ class ElasticStore(Store):
         index = self._index(MATCHES, OLD)
         request = searches.received_before(before, MAX_PAGE)
         found = await self._search(index, request)
-        hits = found["hits"]["hits"]
-        if hits:
-            lines = [{"delete": {"_index": index, "_id": hit["_id"]}} for hit in hits]
-            await self._ask(self._client.bulk(operations=lines, refresh=True))
-        return len(hits) == MAX_PAGE
+        lines = [{"delete": {"_index": index, "_id": hit["_id"]}} for hit in found["hits"]["hits"]]
+        if lines and (await self._ask(self._client.bulk(operations=lines, refresh=True)))["errors"]:
+            raise Retry(f"Elasticsearch: {index} takes no deletions")
+        return len(lines) == MAX_PAGE
 
     async def _months(self, kind: str) -> list[str]:
         pattern = f"{self._prefix}-{kind}-*"
@@ -314,9 +309,9 @@ class ElasticStore(Store):
     ) -> Page[T]:
         found = (await self._search(f"{self._prefix}-{kind}", request))["hits"]
         size = request["size"] - 1
-        hits = found["hits"]
-        items = tuple(build(_document(hit)) for hit in hits[:size])
-        cursor = cursors.encode(scope, Position(*hits[size - 1]["sort"])) if len(hits) > size else ""
+        all_hits = found["hits"]
+        items = tuple(build(hits.document(hit)) for hit in all_hits[:size])
+        cursor = cursors.encode(scope, Position(*all_hits[size - 1]["sort"])) if len(all_hits) > size else ""
         return Page(items, cursor, found["total"]["value"])
 
     async def _buckets(self, kind: str, request: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
@@ -352,35 +347,11 @@ class ElasticStore(Store):
 
 
 def _connect(settings: StoreSettings) -> AsyncElasticsearch:
-    parts = urlsplit(settings.url)
-    if parts.username or parts.password:
-        raise SettingsError("store.url holds a user: set store.username and store.password instead")
-    secret = settings.api_key.get_secret_value() or settings.username
-    if secret and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise SettingsError(f"store.url = {settings.url!r}: credentials go over https alone")
-    options: dict[str, Any] = {"request_timeout": settings.timeout, "max_retries": 0, "retry_on_timeout": False}
-    if settings.api_key.get_secret_value():
-        options["api_key"] = settings.api_key.get_secret_value()
-    elif settings.username:
-        options["headers"] = {"authorization": _basic(settings.username, settings.password.get_secret_value())}
-    if parts.scheme == "https":
-        options["ssl_context"] = _trust(settings.ca_file)
+    options = access.options(settings)
     try:
         return AsyncElasticsearch(settings.url, **options)
     except ValueError as error:
         raise SettingsError(f"store.url = {settings.url!r}: want http(s)://HOST:9200 ({error})") from None
-
-
-def _basic(username: str, password: str) -> str:
-    """Return the header's value; the client's own takes ASCII alone. RFC 7617, section 2.1."""
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-
-
-def _trust(ca_file: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file or None)
-    except OSError as error:  # ssl.SSLError is one
-        raise SettingsError(f"store.ca_file = {ca_file!r}: {error}") from None
 
 
 def _wrong_setting(error: BaseException | None) -> str:
@@ -423,22 +394,3 @@ def _planned(plan: Callable[[T], bulk.Write], item: T) -> bulk.Write | Written:
 
 def _can_be(place: tuple[str, str] | None) -> bool:
     return place is not None and 0 < len(place[1].encode("utf-8", "replace")) <= _LONGEST_ID
-
-
-def _document(hit: Mapping[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = orjson.loads(hit["_source"]["vonggac"]["document"])
-    return document
-
-
-def _stored(answer: Mapping[str, Any], build: Callable[[dict[str, Any]], T]) -> Stored[T]:
-    return Stored(build(_document(answer)), Version(answer["_seq_no"], answer["_primary_term"]))
-
-
-def _place(answer: Mapping[str, Any]) -> Place | None:
-    place = answer.get("_source", {}).get("vonggac", {}).get("place")
-    return place and Place(place["log"], place["partition"], place["offset"])
-
-
-def _group(bucket: Mapping[str, Any]) -> tuple[str, int, int]:
-    status, level = bucket["key"].values()
-    return status, level, bucket["doc_count"]

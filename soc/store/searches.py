@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from soc.alerts import Level, Place
-from soc.store import ecs
+from soc.store import ecs, hits
 from soc.store.base import MAX_PAGE, AlertQuery, AlertSort, MatchQuery, Tally
 from soc.store.cursors import Position
 
 Body = dict[str, Any]
-
-DOCUMENT: Final = "vonggac.document"
-"""Where the exact document is."""
 
 BUCKETS: Final = 1000
 """Of one page of a composite aggregation."""
@@ -83,7 +80,7 @@ def _page(filters: Sequence[Body], field: str, after: Position | None, limit: in
         ],
         "size": size_of(limit) + 1,
         "track_total_hits": True,
-        "source_includes": [DOCUMENT],
+        "source_includes": [hits.DOCUMENT],
     }
     return {**request, "search_after": list(after)} if after else request
 
