@@ -16,7 +16,18 @@ from soc.clock import SystemClock
 from soc.metrics import Metrics
 from soc.settings import BusSettings, StoreSettings
 from soc.store.base import Store
-from soc.testing import ManualClock
+from soc.testing import NOW, ManualClock
+
+
+class FactoryClock(SystemClock):
+    """The machine's clock, set to soc.testing.NOW at its start: the factories' times are never past a retention."""
+
+    def __init__(self) -> None:
+        self._ahead = SystemClock.now(self) - NOW
+
+    def now(self) -> int:
+        """Return microseconds since the epoch."""
+        return super().now() - self._ahead
 
 
 @pytest.fixture
