@@ -8,6 +8,7 @@ from uuid import UUID
 import aiohttp
 
 WANTED = 200
+APPLIED = "applied"
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Analyst:
         patient = self._random.random() < 0.8
         for _ in range(400):
             said = await self._send(session, alert, {"id": ident, "act": act, "reason": "chaos"})
-            if said is True:
+            if said == APPLIED:
                 self.acts.applied[ident] = alert
                 self.acts.unknown.discard(ident)
                 return
@@ -70,12 +71,12 @@ class Analyst:
             await asyncio.sleep(0.2)
         raise AssertionError(f"act {ident} on {alert} was never answered")
 
-    async def _send(self, session: aiohttp.ClientSession, alert: str, order: dict[str, str]) -> bool | str | None:
-        """Return True where it was applied, a text where it was refused for good, None where nobody knows."""
+    async def _send(self, session: aiohttp.ClientSession, alert: str, order: dict[str, str]) -> str | None:
+        """Return APPLIED where it was, a text where it was refused for good, None where nobody knows."""
         try:
             async with session.post(f"{self._url}/api/v1/alerts/{alert}/actions", json=order) as answer:
                 if answer.status == WANTED:
-                    return True
+                    return APPLIED
                 if answer.status in {202, 500, 503}:
                     return None
                 return f"{answer.status}: {(await answer.text())[:200]}"

@@ -64,19 +64,18 @@ def _record(what: int, who: int) -> tuple[str, dict[str, object]]:
     """Return service and fields; `what` in 0..99 picks the kind, `who` the person."""
     user = f"user{who % 7}"
     source = f"203.0.113.{who % 3}" if who % 5 == 0 else f"198.51.100.{who % 200}"
-    if what < 2:
-        return "sshd", {"Action": "login_accepted", "User": "root", "SourceIp": source}
-    if what < 5:
-        return "sshd", {"Action": "login_failed", "User": "root", "SourceIp": source}
-    if what < 25:
-        return "sshd", {"Action": "login_failed", "User": user, "SourceIp": source}
-    if what < 30:
-        return "sudo", {"User": user, "Reason": "user NOT in sudoers", "CommandLine": "/bin/sh"}
-    if what < 40:
-        return "cron", {"User": user, "Action": "CMD", "CommandLine": "/tmp/.x/run"}
-    if what < 70:
-        return "sshd", {"Action": "login_accepted", "User": user, "SourceIp": f"192.0.2.{who % 200}"}
-    return "cron", {"User": user, "Action": "CMD", "CommandLine": "/usr/sbin/logrotate"}
+    login: dict[str, object] = {"User": user, "SourceIp": source}
+    job: dict[str, object] = {"User": user, "Action": "CMD"}
+    kinds: tuple[tuple[int, str, dict[str, object]], ...] = (
+        (2, "sshd", {**login, "Action": "login_accepted", "User": "root"}),
+        (5, "sshd", {**login, "Action": "login_failed", "User": "root"}),
+        (25, "sshd", {**login, "Action": "login_failed"}),
+        (30, "sudo", {"User": user, "Reason": "user NOT in sudoers", "CommandLine": "/bin/sh"}),
+        (40, "cron", {**job, "CommandLine": "/tmp/.x/run"}),
+        (70, "sshd", {**login, "Action": "login_accepted", "SourceIp": f"192.0.2.{who % 200}"}),
+        (100, "cron", {**job, "CommandLine": "/usr/sbin/logrotate"}),
+    )
+    return next((service, fields) for below, service, fields in kinds if what < below)
 
 
 def _draw(*what: str | int) -> int:

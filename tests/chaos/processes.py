@@ -50,7 +50,7 @@ class Program:
             )
 
     def check(self) -> None:
-        """Raise AssertionError where it has ended by itself."""
+        """Raise AssertionError where it has ended by itself: neither killed nor stopped by us."""
         if self._process is not None and (code := self._process.poll()) is not None:
             raise AssertionError(f"{self.name} ended by itself with {code}\n{self.tail()}")
 
@@ -81,6 +81,7 @@ class Program:
         if self._process is not None:
             self._process.kill()
             self._process.wait(30)
+            self._process = None
 
     def pause(self) -> None:
         """SIGSTOP, and wait until it has stopped."""
@@ -93,7 +94,8 @@ class Program:
         self._alive().send_signal(signal.SIGCONT)
 
     def stop(self, seconds: float = 30.0) -> None:
-        """SIGTERM, and wait for the end. Raises AssertionError where it does not come."""
+        """SIGTERM, and wait for the end. Raises AssertionError where it does not come, or is no clean one."""
+        self.check()
         if not self.running:
             return
         process = self._alive()
@@ -104,6 +106,8 @@ class Program:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.name} did not end within {seconds} s of SIGTERM\n{self.tail()}") from None
+        self._process = None
+        assert process.returncode == 0, f"{self.name} ended with {process.returncode} at SIGTERM\n{self.tail()}"
 
     def tail(self, lines: int = 40) -> str:
         """Return the last lines that it wrote."""

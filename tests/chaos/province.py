@@ -244,7 +244,13 @@ async def province(folder: Path, seed: int, backends: Backends) -> AsyncIterator
         made = Province(folder, seed, backends, outside, mock)
         try:
             yield made, Outside(mail, hook, mock)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n\n{made.report()}") from error
+        except* AssertionError as errors:
+            raise AssertionError(f"{_said(errors)}\n\n{made.report()}") from None
         finally:
             made.end()
+
+
+def _said(errors: BaseExceptionGroup) -> str:
+    """Return what the assertions said, the tasks' around them left out."""
+    said = (_said(each) if isinstance(each, BaseExceptionGroup) else str(each) for each in errors.exceptions)
+    return "\n".join(said)

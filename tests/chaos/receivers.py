@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,7 +28,7 @@ class Inbox:
     def repeated(self) -> Iterator[tuple[str, float, float]]:
         """Yield each delivery of an id that had been taken before: id, when it was, when it came again."""
         for ident, deliveries in self.taken.items():
-            for (_, before), (_, again) in zip(deliveries, deliveries[1:], strict=False):
+            for (_, before), (_, again) in pairwise(deliveries):
                 yield ident, before, again
 
 

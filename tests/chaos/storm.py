@@ -10,9 +10,13 @@ from tests.chaos.events import HOSTS
 from tests.chaos.processes import Program
 from tests.chaos.province import HOOK_LEVEL, MAIL_LEVEL, RULES, URGENT_LEVEL, Outside, Province, until
 from tests.chaos.publisher import acknowledged
+from tests.services.process import Service
 
 AFTERMATH = 15.0
 """Seconds after a kill or a pause within which what was in hand may be told again."""
+
+RESTART_SECONDS = 60.0
+"""As AFTERMATH, where the bus or the store was killed."""
 
 
 class Storm:
@@ -100,6 +104,13 @@ class Storm:
         """Kill it, and note when what it had in hand may be told again."""
         self.interruptions.append((time.monotonic() - AFTERMATH, time.monotonic() + AFTERMATH))
         self.province.kill(program)
+
+    async def kill_service(self, service: Service) -> None:
+        """Kill a broker or a node under load, and start it again on its data."""
+        self.interruptions.append((time.monotonic() - AFTERMATH, time.monotonic() + RESTART_SECONDS))
+        self.province.journal.note(f"killed {service.name}")
+        await asyncio.to_thread(service.restart)
+        self.province.journal.note(f"{service.name} is back")
 
     async def pause_one(self, program: Program, group: str, topic: str) -> None:
         """Stop one of a role until another has its partitions and has done its work; then let it go on beside it."""

@@ -210,11 +210,9 @@ def of_acts(end: Final, acts: Acts) -> list[str]:
 
 def of_national(mock: Mock, end: Final, lowest: str, tombstones: int = 0) -> list[str]:
     """Both streams arrived without a gap, in order; each urgent milestone once; each interval once, all in a row."""
-    wrong = []
     messages = [each["message"] for each in _all(mock)]
-    for stream in mock.ledger.streams():
-        if stream.gaps or stream.contiguous != stream.received:
-            wrong.append(f"gaps: {stream}")
+    streams = mock.ledger.streams()
+    wrong = [f"gaps: {each}" for each in streams if each.gaps or each.contiguous != each.received]
     if len({(each["stream"], each["epoch"]) for each in messages}) > 2:
         wrong.append(f"epochs: { {(each['stream'], each['epoch']) for each in messages} }")
     for name in ("urgent", "regular"):
