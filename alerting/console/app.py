@@ -66,7 +66,8 @@ def _explain_errors(app: FastAPI, shown: Pages) -> None:
     async def problem(request: Request, status: int, text: str) -> Response:
         if request.url.path.startswith("/api/"):
             return JSONResponse({"detail": text}, status)
-        return await shown.show("error.html", status, status=status, text=text, again=request.url.query)
+        again = request.url.query if request.method == "GET" else None
+        return await shown.show("error.html", status, status=status, text=text, again=again)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

@@ -1,5 +1,10 @@
 // Says when the page can no longer follow what happens: the data on it are then old.
-document.addEventListener("htmx:sendError", () => { document.getElementById("offline").hidden = false; });
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.xhr && event.detail.xhr.status) { document.getElementById("offline").hidden = true; }
+const say = (old) => { document.getElementById("offline").hidden = !old; };
+document.addEventListener("htmx:sendError", () => say(true));
+document.addEventListener("htmx:timeout", () => say(true));
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // Only a page of the console, an error page too, has the part to be replaced; a bare refusal would leave nothing.
+  const usable = event.detail.xhr.responseText.includes('id="wall"');
+  event.detail.shouldSwap = event.detail.shouldSwap && usable;
+  say(!usable);
 });

@@ -1,5 +1,6 @@
 """Acting on alerts: through the API and the forms, applied once, waited for, and honest about it."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -94,6 +95,18 @@ async def test_acknowledging_a_closed_alert_is_refused_with_the_reason(console: 
     assert answer.status_code == 409
     assert "closed already" in answer.json()["detail"]
     assert await console.actions() == []
+
+
+async def test_two_analysts_at_once_both_stand_in_the_history(console: World) -> None:
+    """Acts that overtake each other are each applied once, and closed stays closed."""
+    await console.put(ALERT)
+    async with console.grouping():
+        answers = await asyncio.gather(send(console, order("acknowledge")), send(console, order("close")))
+    assert {answer.status_code for answer in answers} == {200}
+    stored = await console.store.find_alert(ALERT.id)
+    assert stored is not None
+    assert stored.status is Status.CLOSED
+    assert len(stored.history) == 2
 
 
 async def test_wrong_bodies_are_refused_without_being_repeated(console: World) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
@@ -13,14 +13,15 @@ import orjson
 from fastapi import FastAPI
 
 from alerting.console.app import build
-from soc.alerts import Act, Action, Alert, HistoryEntry, Match, Status
+from alerting.group import GROUP, Group
+from soc.alerts import Action, Alert, Match
 from soc.bus.base import CASES, Bus, Message, TopicPartition
 from soc.bus.sqlite import SqliteBus
 from soc.clock import SystemClock
 from soc.errors import Retry
 from soc.metrics import Metrics
 from soc.settings import BusSettings, ConsoleSettings, Settings, StoreSettings
-from soc.store.base import AlertRef, Answer, Store
+from soc.store.base import Answer, Store
 from soc.store.sqlite import SqliteStore
 from soc.testing import NOW, ManualClock
 
@@ -66,8 +67,8 @@ class World:
 
     @asynccontextmanager
     async def grouping(self) -> AsyncIterator[None]:
-        """Apply actions while inside, each id once, as the stage `group` does."""
-        task = asyncio.create_task(self._apply_all(), name="group")
+        """Let the stage `group` apply actions while inside."""
+        task = asyncio.create_task(self._group(), name="group")
         self.clock.still = True
         try:
             yield
@@ -76,23 +77,11 @@ class World:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _apply_all(self) -> None:
-        seen: set[str] = set()
-        while True:
-            for action in await self.actions():
-                if action.id not in seen:
-                    seen.add(action.id)
-                    await self._apply(action)
-            await asyncio.sleep(0.01)
-
-    async def _apply(self, action: Action) -> None:
-        stored = (await self.store.get_alerts([AlertRef(action.alert_id, action.month)]))[0]
-        assert stored
-        alert = stored.document
-        entry = HistoryEntry(action.id, action.act, action.analyst, action.reason, action.time, alert.revision + 1)
-        status = Status.CLOSED if action.act is Act.CLOSE else Status.ACKNOWLEDGED
-        changed = replace(alert, status=status, revision=alert.revision + 1, history=(*alert.history, entry))
-        await self.store.put_alerts([(changed, stored.version)])
+    async def _group(self) -> None:
+        group = Group(Settings(), self.bus, self.store, self.metrics, self.clock)
+        async with self.bus.consumer(GROUP, [CASES]) as consumer:
+            while True:
+                await group.handle(await consumer.poll(timeout=0.1))
 
 
 class DeadBus(SqliteBus):
