@@ -27,7 +27,7 @@ main { padding: 4px 28px 40px; max-width: 1280px }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px }
 table { border-collapse: collapse; width: 100% } th, td { padding: 7px 12px; text-align: left; vertical-align: top }
 th { background: var(--soft); font-weight: 600; font-size: 13px; color: var(--dim); white-space: nowrap }
-tr + tr td { border-top: 1px solid var(--line) } td.n { text-align: right; font-variant-numeric: tabular-nums }
+tr + tr td { border-top: 1px solid var(--line) } td.n { font-variant-numeric: tabular-nums } td.when { white-space: nowrap }
 td.what { overflow-wrap: anywhere; min-width: 240px } code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere }
 .tag { border: 1px solid var(--line); border-radius: 99px; padding: 1px 9px; font-size: 13px; white-space: nowrap }
 .urgent { color: var(--bad); border-color: var(--bad) } .summary { color: var(--accent); border-color: var(--accent) }
@@ -110,7 +110,7 @@ def _beat(beat: dict[str, Any]) -> Sequence[str]:
     last = ", ".join(f"{each['stream']} {each['seq']}" for each in beat["last"])
     return (
         _cell(beat["province"]),
-        _cell(beat["at"]),
+        _cell(beat["at"], "when"),
         _cell(beat["number"], "n"),
         _cell(last),
         _cell(beat["ahead"], "bad" if beat["ahead"] else "n"),
@@ -121,11 +121,11 @@ def _message(entry: dict[str, Any]) -> Sequence[str]:
     message = entry["message"]
     return (
         _cell(entry["n"], "n"),
-        _cell(entry["at"]),
+        _cell(entry["at"], "when"),
         f"<td><span class='tag {escape(message['type'])}'>{escape(message['type'])}</span></td>",
         _cell(message["stream"]),
         _cell(message["seq"], "n"),
-        _cell(message["province"]),
+        _cell(message["province"], "when"),
         _cell(_what(message), "what"),
     )
 

@@ -1,17 +1,24 @@
 """Pushing to the National SOC: numbered without gaps, in order, each content once, whatever fails."""
 
 import asyncio
+import random
+from typing import cast
 
 import pytest
 
 from alerting.mock.control import Control
 from alerting.mock.server import running
-from alerting.push import GROUP
-from soc.bus.base import DEADLETTER, NATIONAL, Bus, Message
+from alerting.post import Poster
+from alerting.push import GROUP, Push
+from soc.bus.base import DEADLETTER, NATIONAL, Bus, Commit, Consumer, Message, TopicPartition
+from soc.clock import SystemClock
+from soc.errors import Retry
 from soc.metrics import Metrics
 from soc.testing import ManualClock
 from tests.alerting.conftest import beside, caught_up, until, values_of
 from tests.alerting.nationals import pushing, received, settings_for, urgent_content, write
+
+URGENT = TopicPartition(NATIONAL, 0)
 
 
 def contents(*numbers: int) -> list[tuple[int, str]]:
@@ -162,6 +169,69 @@ async def test_a_kill_between_receipt_and_commit_repeats_under_the_same_number(b
             await caught_up(bus, GROUP, NATIONAL)
         assert received(mock) == contents(*range(50))
         assert mock.ledger.counters()["conflicts"] == 0
+
+
+class Member:
+    """A member of the group that is driven by hand: what it has and what was committed."""
+
+    def __init__(self, commit: Commit | None = None) -> None:
+        self.commit = commit
+        self.generation = 1
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """It has the urgent stream."""
+        return frozenset({URGENT})
+
+    async def committed(self, _partition: TopicPartition) -> Commit | None:
+        """Return the commit that it was given."""
+        return self.commit
+
+
+def by_hand(bus: Bus, url: str, poster: Poster, commit: Commit | None = None) -> Push:
+    """Return a push stage whose batches the test hands over."""
+    consumer = cast("Consumer", Member(commit))
+    return Push(settings_for(url), bus, consumer, poster, metrics=Metrics(), clock=SystemClock())
+
+
+async def test_a_zombie_and_its_successor_give_the_same_numbers(bus: Bus) -> None:
+    """Both send the same contents at random paces: replays, no conflict, no gap, nothing twice."""
+    chance = random.Random(7)
+    await write(bus, *(chance.randrange(30) for _ in range(60)))
+    records = await bus.read(URGENT, 0, 100)
+    async with running("127.0.0.1", 0) as (url, mock), Poster(5) as poster:
+        mock.ledger.refuse("content-3")
+        commits: dict[int, str] = {0: ""}
+        for _ in range(20):
+            start = chance.choice(sorted(commits))
+            push = by_hand(bus, url, poster, Commit(start, commits[start]) if start else None)
+            for _ in range(chance.randrange(1, 6)):
+                end = min(60, start + chance.randrange(1, 12))
+                if start == end:
+                    break
+                metadata = await push.handle(records[start:end])
+                assert commits.setdefault(end, metadata[URGENT]) == metadata[URGENT]
+                start = end
+        await by_hand(bus, url, poster).handle(records)
+        (stream,) = mock.ledger.streams()
+        assert (stream.gaps, mock.ledger.counters()["conflicts"]) == ((), 0)
+        assert stream.received == len({record.key for record in records})
+
+
+async def test_a_batch_that_comes_again_shorter_commits_the_number_of_its_end(bus: Bus) -> None:
+    """Three of four records were sent before the failure; the next poll brings two: their number is committed."""
+    await write(bus, 0, 1, 2, 3)
+    records = await bus.read(URGENT, 0, 10)
+    async with running("127.0.0.1", 0) as (url, mock), Poster(5) as poster:
+        push = by_hand(bus, url, poster)
+        await push.handle(records[:1])
+        assert '"seq":1' in (await push.handle(records[:1]))[URGENT]
+        await push.handle(records[:3])
+        mock.control = Control(fail=1)
+        with pytest.raises(Retry):
+            await push.handle(records)
+        assert '"seq":2' in (await push.handle(records[:2]))[URGENT]
+        assert '"seq":4' in (await push.handle(records))[URGENT]
+        assert received(mock) == contents(0, 1, 2, 3)
 
 
 async def test_heartbeats_carry_the_last_number_of_each_stream(bus: Bus, metrics: Metrics) -> None:
