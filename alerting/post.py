@@ -1,16 +1,21 @@
-"""POST over HTTP with an idempotency key: the answer becomes a receipt, a Retry, or a refusal for good."""
+"""POST over HTTP with an idempotency key: the answer becomes a receipt, a Retry, or a refusal for good.
+
+aiohttp is imported where a client is opened: without a webhook and a National SOC nobody pays for it.
+"""
 
 import re
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import aiohttp
 import orjson
 
 from alerting.visible import visible
 from soc import __version__
 from soc.errors import DeadLetter, Retry, SlowDown
+
+if TYPE_CHECKING:
+    import aiohttp
 
 TEMPORARY: Final = frozenset({401, 403, 407, 408, 425, 429})
 """4xx that do not judge the message: our credentials (401, 403, 407), timeouts and limits. RFC 9110, 8470, 6585."""
@@ -35,6 +40,8 @@ class Poster:
 
     async def __aenter__(self) -> Self:
         """Open."""
+        import aiohttp  # noqa: PLC0415 - see above
+
         agent = {"User-Agent": f"vonggac/{__version__}"}
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(self._timeout), headers=agent)
         return self
@@ -51,6 +58,8 @@ class Poster:
 
         Raises DeadLetter("refused") where it refuses this message for good, Retry or SlowDown otherwise.
         """
+        import aiohttp  # noqa: PLC0415 - see above
+
         if self._session is None:
             raise RuntimeError("enter the client first")
         sent = {"Content-Type": "application/json", **headers}
