@@ -6,12 +6,14 @@ Plain ASGI, around the whole application, so that no route, error or redirect is
 import hmac
 import ipaddress
 import secrets
+import traceback
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -94,8 +96,13 @@ class Guard:
             await self._app(scope, _bounded(headers, receive), answer)
         except Refusal as refusal:
             await _refuse(scope, refusal)(scope, receive, answer)
+        except ClientDisconnect:
+            return
         except Exception:
-            log.exception("console_request_failed", path=scope["path"][:200])
+            text = traceback.format_exc()[
+                -4000:
+            ]  # a value is made printable; a renderer's own traceback has raw locals
+            log.error("console_request_failed", path=scope["path"][:200], error=text)  # noqa: TRY400 - see above
             if answer.started:
                 raise
             failed = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "This failed on our side; the log says why.")
