@@ -11,7 +11,7 @@ from alerting.post import Poster
 from alerting.told import change_of, id_in, is_told, message_id
 from alerting.webhook import WebhookSender
 from soc.alerts import AlertChange, Level
-from soc.bus.base import Bus, Consumer, Record
+from soc.bus.base import Bus, Commit, Consumer, Record, TopicPartition
 from soc.bus.deadletters import bury, of_record
 from soc.clock import Clock
 from soc.errors import DeadLetter, Retry
@@ -56,24 +56,33 @@ class Notify:
         self._bus = bus
         self._metrics = metrics
         self._clock = clock
+        self._consumer = consumer
         self._tracks = Tracks(bus, consumer, SPAN, id_in)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Tell of each change in order, each once. Raises Retry while the receiver is away; what it has, it keeps."""
+        """Tell of each change in order, each once. Raises Retry while the receiver is away; what it has, it keeps.
+
+        Each receipt is committed at once: a process that is killed has at most one message told again by the next.
+        """
         await self._tracks.refresh()
         for record in records:
             track = self._tracks.of(record)
             if record.offset >= track.next:
-                track.done(record, await self._one(record, track))
+                ident, told = await self._one(record, track)
+                track.done(record, ident)
+                if told:
+                    partition = TopicPartition(record.topic, record.partition)
+                    await self._consumer.commit({partition: Commit(record.offset + 1)})
 
-    async def _one(self, record: Record, track: Track) -> str | None:
-        """Act on one record; return the message id of the change that it carries."""
-        ident = None
+    async def _one(self, record: Record, track: Track) -> tuple[str | None, bool]:
+        """Act on one record; return the message id of the change that it carries, and whether it was told now."""
+        ident, told = None, False
         try:
             change = change_of(record)
             ident = message_id(change)
             if is_told(change, self._lowest) and not track.seen.repeated(ident, record.offset):
                 await self._sender.tell(change)
+                told = True
                 self._count("sent")
         except DeadLetter as error:
             log.warning("notification refused", receiver=self._name, reason=str(error))
@@ -82,7 +91,7 @@ class Notify:
         except Retry:
             self._count("failed")
             raise
-        return ident
+        return ident, told
 
     def _count(self, outcome: str) -> None:
         self._metrics.notifications.labels(self._name, outcome).inc()

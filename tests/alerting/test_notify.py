@@ -91,6 +91,20 @@ async def test_a_receiver_that_fails_is_tried_again_in_order_and_once(bus: Bus, 
         assert [key for key, _ in hook.got] == [names[0], names[1], names[1], names[1], names[2]]
 
 
+async def test_a_receipt_is_committed_at_once(bus: Bus, metrics: Metrics) -> None:
+    """Who ends in the middle of a batch has nothing told again that was acknowledged."""
+    changes = [change(0, "opened", 1), change(0, "raised", 2), change(0, "raised", 3)]
+    await publish(bus, changes)
+    async with hooked() as hook:
+        hook.script = [200, 200] + [503] * 1000
+        async with notifying(bus, metrics, hook):
+            await until(lambda: len(hook.got) > 3)
+        hook.script = []
+        async with notifying(bus, metrics, hook) as group:
+            await caught_up(bus, group, ALERTS)
+        assert hook.taken == [message_id(each) for each in changes]
+
+
 async def test_a_message_refused_for_good_is_kept_and_the_others_go_on(bus: Bus, metrics: Metrics) -> None:
     """One dead letter with the answer, even where a later message has to be tried again."""
     changes = [change(0, "opened", 1), change(0, "raised", 2)]
