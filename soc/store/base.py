@@ -16,6 +16,9 @@ T = TypeVar("T")
 OLD: Final = "old"
 """The index of matches that were past the retention already when they were received."""
 
+INT64: Final = range(-(2**63), 2**63)
+"""The whole numbers that a store can hold and compare."""
+
 MAX_PAGE: Final = 500
 """Items of a page; a larger limit is taken as this one, one below 1 as 1."""
 
@@ -221,7 +224,11 @@ class Store(ABC):
 
     @abstractmethod
     async def expire(self, now: int) -> list[str]:
-        """Remove each month's matches and alerts that are past the retention as a whole; return the indices removed."""
+        """Remove each month's matches and alerts that are past the retention as a whole; return the indices removed.
+
+        "matches-2026.07" is one. OLD is not removed as a whole: its matches go one by one, when they were received
+        more than the retention ago.
+        """
 
     @abstractmethod
     async def ping(self) -> None:

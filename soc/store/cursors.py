@@ -6,10 +6,9 @@ from typing import Final, NamedTuple
 import orjson
 
 from soc.events import digest
-from soc.store.base import MAX_TEXT, AlertQuery, MatchQuery
+from soc.store.base import INT64, MAX_TEXT, AlertQuery, MatchQuery
 
 _LONGEST: Final = 2000
-_INT64: Final = range(-(2**63), 2**63)
 
 
 class Position(NamedTuple):
@@ -52,6 +51,11 @@ def decode(scope: str, cursor: str) -> Position | None:
         raise ValueError("not a cursor") from None
     if found != scope:
         raise ValueError("a cursor of another query")
-    if type(value) is not int or value not in _INT64 or type(identity) is not str:
+    if type(value) is not int or value not in INT64 or type(identity) is not str:
         raise ValueError("not a cursor")
     return Position(value, identity)
+
+
+def clamp(number: int) -> int:
+    """Return the nearest number that a store can compare with: a bound beyond it bounds as much."""
+    return min(max(number, INT64.start), INT64.stop - 1)

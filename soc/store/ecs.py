@@ -16,6 +16,7 @@ import orjson
 from soc.alerts import Alert, AlertKey, Match, RuleRef
 from soc.clock import SECOND
 from soc.events import digest
+from soc.store.base import INT64
 
 LONGEST: Final = 8191
 """Characters of a keyword: at four bytes each they stay below Lucene's limit of 32,766 bytes a term."""
@@ -24,7 +25,6 @@ _LONGEST_VALUE: Final = 7_500
 _LONGEST_NAME: Final = 500
 """A flattened field's term is name and value together."""
 
-_INT64: Final = range(-(2**63), 2**63)
 _DIGITS: Final = 18
 
 KEYWORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -188,7 +188,7 @@ def _text(value: Any) -> str | None:
 def _number(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
         return int(value)
-    return value if type(value) is int and value in _INT64 else None
+    return value if type(value) is int and value in INT64 else None
 
 
 def _address(value: Any) -> str | None:
@@ -212,7 +212,7 @@ def _place(log: str, partition: int, offset: int) -> dict[str, Any]:
 
 
 def _whole(number: int) -> int:
-    if type(number) is not int or number not in _INT64:
+    if type(number) is not int or number not in INT64:
         raise ValueError(f"not a whole number of 64 bits: {number!r:.40}")
     return number
 

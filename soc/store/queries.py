@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from soc.alerts import Level
 from soc.errors import Retry
 from soc.store.base import MAX_PAGE, OLD, Answer, Tally, Written
-from soc.store.cursors import Position
+from soc.store.cursors import Position, clamp
 from soc.store.files import Files
 from soc.store.months import MATCHES
 from soc.store.tables import Write
@@ -112,7 +112,7 @@ def tally(files: Files, kind: str, column: str, since: int, until: int) -> list[
     by = "level, rule_id, rule_title, site"
     where = f"{column} >= ? AND {column} < ?"
     select = f"SELECT {by}, count(*) FROM {kind} WHERE {where} GROUP BY {by}"  # noqa: S608 - our own words
-    rows = sum_up(files, kind, select, (since, until))
+    rows = sum_up(files, kind, select, (clamp(since), clamp(until)))
     return [Tally(Level(row[0]), row[1], row[2], row[3], number) for row, number in sorted(rows.items())]
 
 

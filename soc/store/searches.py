@@ -6,7 +6,7 @@ from typing import Any, Final
 from soc.alerts import Level, Place
 from soc.store import ecs, hits
 from soc.store.base import MAX_PAGE, AlertQuery, AlertSort, MatchQuery, Tally
-from soc.store.cursors import Position
+from soc.store.cursors import Position, clamp
 
 Body = dict[str, Any]
 
@@ -55,7 +55,7 @@ def received_before(time: int, limit: int) -> Body:
 
 def tally(field: str, since: int, until: int, after: Mapping[str, Any] | None) -> Body:
     """Return the request for one page of counts by level, rule and site."""
-    return _composite(_TALLIED, {"range": {field: {"gte": since, "lt": until}}}, after)
+    return _composite(_TALLIED, {"range": {field: {"gte": clamp(since), "lt": clamp(until)}}}, after)
 
 
 def tallied(bucket: Mapping[str, Any]) -> Tally:
@@ -118,7 +118,7 @@ def _any_of(field: str, values: Sequence[Any]) -> Body:
 
 
 def _range(field: str, since: int | None, until: int | None) -> list[Body]:
-    bounds = {name: value for name, value in (("gte", since), ("lt", until)) if value is not None}
+    bounds = {name: clamp(value) for name, value in (("gte", since), ("lt", until)) if value is not None}
     return [{"range": {field: bounds}}] if bounds else []
 
 

@@ -5,7 +5,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from soc.alerts import Alert, AlertKey, Match
-from soc.store.base import AlertQuery, AlertSort, Answer, MatchQuery, Version
+from soc.store.base import INT64, AlertQuery, AlertSort, Answer, MatchQuery, Version
+from soc.store.cursors import clamp
 from soc.store.months import ALERTS, KEYS, MATCHES, is_month, month_for
 
 SCHEMAS: Final = {
@@ -52,8 +53,6 @@ SORTED_BY: Final = {
     AlertSort.COUNT: "count",
 }
 """The column of each order."""
-
-_INT64: Final = range(-(2**63), 2**63)
 
 
 class Write(NamedTuple):
@@ -109,7 +108,7 @@ def alert_filter(query: AlertQuery) -> tuple[str, list[Any]]:
     for text, value in (("last_seen >= ?", query.since), ("last_seen < ?", query.until)):
         if value is not None:
             parts.append(text)
-            values.append(value)
+            values.append(clamp(value))
     if query.text:
         parts.append("instr(haystack, ?) > 0")  # LIKE folds the case of ASCII alone and ends at a NUL
         values.append(query.text.casefold())
@@ -142,5 +141,5 @@ def _haystack(alert: Alert) -> str:
 
 def _check_numbers(*numbers: int | str | None) -> None:
     for number in numbers:
-        if number is not None and (type(number) is not int or number not in _INT64):
+        if number is not None and (type(number) is not int or number not in INT64):
             raise ValueError(f"not a whole number of 64 bits: {number!r:.40}")

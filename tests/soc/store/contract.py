@@ -486,6 +486,25 @@ class AlertSearchContract:
             with pytest.raises(ValueError, match="cursor"):
                 await store.find_alerts(query)
 
+    async def test_searches_see_a_write_without_being_told(self, store: Store) -> None:
+        """A write becomes visible by itself: within two seconds on a machine with time to spare."""
+        await store.add_matches([placed(0)])
+        await store.put_alerts([(make_alert(1), None)])
+        for _ in range(200):
+            found = await store.find_matches(MatchQuery(placed(0).alert_key)), await store.find_alerts(AlertQuery())
+            if all(page.total == 1 for page in found):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("not seen after ten seconds")
+
+    async def test_times_beyond_any_calendar_bound_nothing(self, store: Store) -> None:
+        """A browser may ask for any time."""
+        await store.put_alerts([(make_alert(1), None)])
+        await store.refresh()
+        assert (await store.find_alerts(AlertQuery(since=-(2**80), until=2**80))).total == 1
+        assert (await store.find_alerts(AlertQuery(since=2**80))).total == 0
+        assert len(await store.tally_alerts(-(2**80), 2**80)) == 1
+
     async def test_limits_are_held_within_bounds(self, store: Store) -> None:
         """A page has at least one item and at most MAX_PAGE."""
         await store.put_alerts([(make_alert(number), None) for number in range(MAX_PAGE + 5)])
