@@ -1,6 +1,7 @@
 """The stage that turns cases into alerts: soc.cases ─▶ store ─▶ soc.alerts, then commit. The alerts' only writer."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import orjson
@@ -32,9 +33,12 @@ Pending = Mapping[str, Sequence[Filed]]
 """The cases still to be folded, by alert key, in order."""
 
 
-def message_of(change: AlertChange) -> Message:
-    """Return the change as a message for soc.alerts."""
-    return Message(change.alert_id.encode(), orjson.dumps(change.to_document()))
+def message_of(change: AlertChange, limit: int = 1_000_000) -> Message:
+    """Return the change as a message for soc.alerts; over `limit` bytes the history and the reasons stay in the store."""
+    value = orjson.dumps(change.to_document())
+    if len(value) > limit:
+        value = orjson.dumps(replace(change, alert=replace(change.alert, history=(), reasons=())).to_document())
+    return Message(change.alert_id.encode(), value)
 
 
 class Group:
@@ -44,6 +48,7 @@ class Group:
         """Keep the ports; no state outlives a batch."""
         self._window = settings.alert.window_seconds
         self._retention = settings.store.retention_days
+        self._limit = settings.bus.max_value_bytes
         self._bus = bus
         self._store = store
         self._metrics = metrics
@@ -145,7 +150,7 @@ class Group:
         changes = [change for each in outcomes for change in each.changes]
         if not changes:
             return
-        await self._bus.publish(ALERTS, [message_of(change) for change in changes])
+        await self._bus.publish(ALERTS, [message_of(change, self._limit) for change in changes])
         now = self._clock.now()
         for change in changes:
             self._metrics.alert_changes.labels(change.kind).inc()

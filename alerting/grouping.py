@@ -195,7 +195,7 @@ class _Fold:
         closes = action.act is Act.CLOSE
         status = Status.CLOSED if closes or alert.status is Status.CLOSED else Status.ACKNOWLEDGED
         milestones = alert.milestones
-        if closes:
+        if closes and alert.status is not Status.CLOSED:
             milestones = (*milestones, Milestone(revision, CLOSED, alert.level, action.id, action.time))
         entry = HistoryEntry(action.id, action.act, action.analyst, action.reason, action.time, revision)
         applied = replace(

@@ -180,6 +180,21 @@ async def test_an_alert_that_the_store_rejects_is_a_dead_letter(
     assert await told(bus) == []
 
 
+async def test_an_alert_too_large_for_the_bus_is_told_without_its_history(bus: Bus, store: Store, group: Group) -> None:
+    """An analyst's megabytes never stop the stage; the store has them all."""
+    await bus.publish(CASES, [message(match(0))])
+    await group.handle(await records_of(bus, CASES))
+    alert = await get(store, "k")
+    acts = [
+        Action(f"a{each}", alert.id, "k", 0, alert.month, Act.ACKNOWLEDGE, "lan", "x" * 500_000, NOW)
+        for each in range(4)
+    ]
+    await bus.publish(CASES, [message(each) for each in acts])
+    await group.handle(await records_of(bus, CASES))
+    assert len((await get(store, "k")).history) == 4
+    assert [len(value["alert"]["history"]) for value in await values_of(bus, ALERTS)][-1] == 0
+
+
 async def test_generations_go_on_after_retention_removed_the_alerts(
     bus: Bus, store: Store, group: Group, clock: ManualClock
 ) -> None:
