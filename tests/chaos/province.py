@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alerting.mock.server import Mock, running
 from soc import bus as buses
 from soc.bus.base import ALERTS, CASES, EVENTS, MATCHES, NATIONAL, Bus
 from soc.clock import SystemClock
@@ -23,7 +22,7 @@ from tests.chaos.analyst import Analyst
 from tests.chaos.events import WINDOW
 from tests.chaos.processes import Journal, Program
 from tests.chaos.publisher import acknowledged
-from tests.chaos.receivers import MailServer, Webhook
+from tests.chaos.receivers import MailServer, National, Webhook
 from tests.services.process import Port
 
 SESSION: float = 2.0
@@ -47,13 +46,12 @@ class Backends:
 class Province:
     """See the module. Made by `province`."""
 
-    def __init__(self, folder: Path, seed: int, backends: Backends, outside: dict[str, str], mock: Mock) -> None:
+    def __init__(self, folder: Path, seed: int, backends: Backends, outside: dict[str, str]) -> None:
         """`outside`: SOC_ variables that name the receivers and the National SOC."""
         self.folder = folder
         self.seed = seed
         self.random = random.Random(seed)
         self.journal = Journal(f"seed {seed}, {backends}")
-        self.mock = mock
         self.began = time.time_ns() // 1000
         self.later_rules = self._rules()
         self.environment = {
@@ -207,7 +205,7 @@ class Outside:
 
     mail: MailServer
     hook: Webhook
-    mock: Mock
+    national: National
 
 
 @asynccontextmanager
@@ -219,7 +217,7 @@ async def province(folder: Path, seed: int, backends: Backends) -> AsyncIterator
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(MailServer(seed))
         hook = await stack.enter_async_context(Webhook(seed))
-        url, mock = await stack.enter_async_context(running("127.0.0.1", 0))
+        national = await stack.enter_async_context(National(folder / "national"))
         receivers = [
             {
                 "kind": "mail",
@@ -235,15 +233,15 @@ async def province(folder: Path, seed: int, backends: Backends) -> AsyncIterator
         ]
         outside = {
             "SOC_RECEIVERS": json.dumps(receivers),
-            "SOC_NATIONAL__URL": f"{url}/api/v1/messages",
+            "SOC_NATIONAL__URL": national.url,
             "SOC_NATIONAL__INTERVAL_SECONDS": "5",
             "SOC_NATIONAL__HEARTBEAT_SECONDS": "1",
             "SOC_NATIONAL__URGENT_LEVEL": URGENT_LEVEL,
             "SOC_NATIONAL__TIMEOUT": "5",
         }
-        made = Province(folder, seed, backends, outside, mock)
+        made = Province(folder, seed, backends, outside)
         try:
-            yield made, Outside(mail, hook, mock)
+            yield made, Outside(mail, hook, national)
         except* AssertionError as errors:
             raise AssertionError(f"{_said(errors)}\n\n{made.report()}") from None
         finally:

@@ -4,14 +4,19 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from itertools import pairwise
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from alerting.mock.server import Mock, running
+from tests.services.process import Port
 
 
 @dataclass
@@ -104,3 +109,46 @@ class Webhook:
         """Close."""
         assert self._runner is not None
         await self._runner.cleanup()
+
+
+class National:
+    """The National SOC's mock on one port and one folder, which can be away and come back."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep what is received in `folder`."""
+        self._folder = folder
+        self._port = Port()
+        self._stack = AsyncExitStack()
+        self._mock: Mock | None = None
+        self.url = f"http://127.0.0.1:{self._port.number}/api/v1/messages"
+
+    @property
+    def mock(self) -> Mock:
+        """The mock, while it is there."""
+        assert self._mock is not None, "the National SOC is away"
+        return self._mock
+
+    @property
+    def there(self) -> bool:
+        """Whether it listens."""
+        return self._mock is not None
+
+    async def come(self) -> None:
+        """Listen."""
+        _, self._mock = await self._stack.enter_async_context(running("127.0.0.1", self._port.number, self._folder))
+
+    async def go(self) -> None:
+        """Close; what was received stays in the folder."""
+        self._mock = None
+        await self._stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        await self.come()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.go()

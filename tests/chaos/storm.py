@@ -63,7 +63,7 @@ class Storm:
             *verdict.of_inbox("mail", outside.mail.inbox, end, MAIL_LEVEL, self.interruptions),
             *verdict.of_inbox("webhook", outside.hook.inbox, end, HOOK_LEVEL, self.interruptions),
             *verdict.of_acts(end, province.analyst.acts),
-            *verdict.of_national(outside.mock, end, URGENT_LEVEL, tombstones),
+            *verdict.of_national(outside.national.mock, end, URGENT_LEVEL, tombstones),
         ]
         assert not wrong, "\n".join(wrong)
         return self._figures(end, count)
@@ -79,7 +79,7 @@ class Storm:
             "webhooks": len(self.outside.hook.inbox.taken),
             "webhooks told again": len(list(self.outside.hook.inbox.repeated())),
             "acts": len(self.province.analyst.acts.applied),
-            "national": sum(stream.received for stream in self.outside.mock.ledger.streams()),
+            "national": sum(stream.received for stream in self.outside.national.mock.ledger.streams()),
             "takeovers": self.takeovers,
         }
         print(figures)
@@ -89,20 +89,21 @@ class Storm:
 
     # Misfortune -----------------------------------------------------------------------------------------------------
 
-    async def kill_many(self, number: int, longest: float) -> None:
-        """Kill processes at random; most times one that has come up again, sometimes one that is still starting."""
+    async def kill_many(self, number: int, longest: float, patience: float = 0.75) -> None:
+        """Kill processes at random. `patience`: how often one that has come up again, else it may still be starting."""
         province, choose = self.province, self.province.random
         names = [province.correlate, province.correlate, province.alert, province.alert, province.publisher]
         for _ in range(number):
             program = choose.choice(names)
-            if program is not province.publisher and choose.random() < 0.75:
+            if program is not province.publisher and choose.random() < patience:
                 await province.ready(program)
             await asyncio.sleep(choose.uniform(0, longest))
             self.kill(program)
 
     def kill(self, program: Program) -> None:
         """Kill it, and note when what it had in hand may be told again."""
-        self.interruptions.append((time.monotonic() - AFTERMATH, time.monotonic() + AFTERMATH))
+        if program.name.startswith("alert"):
+            self.interruptions.append((time.monotonic() - AFTERMATH, time.monotonic() + AFTERMATH))
         self.province.kill(program)
 
     async def kill_service(self, service: Service) -> None:
@@ -129,7 +130,8 @@ class Storm:
             await self._taken_over(group, topic)
         program.resume()
         province.journal.note(f"resumed {program.name}")
-        self.interruptions.append((paused - AFTERMATH, time.monotonic() + AFTERMATH))
+        if program.name.startswith("alert"):
+            self.interruptions.append((paused - AFTERMATH, time.monotonic() + AFTERMATH))
         await asyncio.sleep(province.random.uniform(1, 3))
         await asyncio.to_thread(second.stop)
 
@@ -146,7 +148,8 @@ class Storm:
 
     async def _fail_now_and_then(self) -> None:
         """The National SOC fails a request now and then, before or after it has taken the message."""
-        control, choose = self.outside.mock.control, self.province.random
+        national, choose = self.outside.national, self.province.random
         while True:
             await asyncio.sleep(choose.uniform(1, 4))
-            control.after, control.fail = choose.random() < 0.5, choose.randint(1, 3)
+            if national.there and not national.mock.control.fail:
+                national.mock.control.after, national.mock.control.fail = choose.random() < 0.5, choose.randint(1, 3)

@@ -3,9 +3,6 @@ or act is lost or doubled. The seed is printed; CHAOS_SEED repeats a run's choic
 """
 
 import asyncio
-import os
-import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,32 +15,8 @@ from tests.services.kafka import Kafka
 
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos")]
 
-LONG = 10 if os.environ.get("CHAOS") == "long" else 1
-
 KAFKA_SESSION = 6.0
 """Seconds after which Kafka takes a silent member's partitions: a broker does not allow less by itself."""
-
-
-@pytest.fixture
-def seed() -> int:
-    """The seed of this run: CHAOS_SEED, else another one each time."""
-    chosen = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
-    print(f"CHAOS_SEED={chosen}")
-    return chosen
-
-
-@pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[Kafka]:
-    """A broker of this test alone."""
-    with Kafka(tmp_path / "kafka") as broker:
-        yield broker
-
-
-@pytest.fixture
-def elastic(tmp_path: Path) -> Iterator[Elastic]:
-    """A node of this test alone."""
-    with Elastic(tmp_path / "elastic") as node:
-        yield node
 
 
 def embedded(folder: Path) -> Backends:
@@ -61,26 +34,26 @@ async def test_a_run_in_peace_is_what_the_oracle_says(tmp_path: Path, seed: int)
     assert figures["mails told again"] == figures["webhooks told again"] == 0
 
 
-@pytest.mark.timeout(500 * LONG)
-async def test_a_hundred_kills_on_the_embedded_defaults(tmp_path: Path, seed: int) -> None:
+@pytest.mark.timeout(5000)
+async def test_a_hundred_kills_on_the_embedded_defaults(tmp_path: Path, seed: int, longer: int) -> None:
     """100 kills, and a paused correlator and alerting that come back after others took over, change nothing."""
     async with province(tmp_path, seed, embedded(tmp_path)) as (made, outside):
         storm = Storm(made, outside, SESSION)
 
         async def misfortune() -> None:
-            await storm.kill_many(50 * LONG, longest=0.8)
+            await storm.kill_many(50 * longer, longest=0.8)
             await storm.pause_one(made.correlate, "detect", EVENTS)
             made.raise_level()
-            await storm.kill_many(50 * LONG, longest=0.8)
+            await storm.kill_many(50 * longer, longest=0.8)
             await storm.pause_one(made.alert, "group", CASES)
 
         await storm.run(misfortune(), rate=125)
         await storm.judge()
 
 
-@pytest.mark.timeout(500 * LONG)
+@pytest.mark.timeout(5000)
 async def test_twenty_kills_on_kafka_and_elasticsearch(
-    tmp_path: Path, seed: int, kafka: Kafka, elastic: Elastic
+    tmp_path: Path, seed: int, longer: int, kafka: Kafka, elastic: Elastic
 ) -> None:
     """18 kills of our processes, one of Kafka and one of Elasticsearch, and the same pauses, change nothing."""
     backends = Backends(f"kafka://{kafka.bootstrap}", elastic.url)
@@ -88,14 +61,14 @@ async def test_twenty_kills_on_kafka_and_elasticsearch(
         storm = Storm(made, outside, KAFKA_SESSION)
 
         async def misfortune() -> None:
-            await storm.kill_many(6 * LONG, longest=1.5)
+            await storm.kill_many(6 * longer, longest=1.5, patience=0.4)
             await storm.kill_service(kafka)
             await storm.pause_one(made.correlate, "detect", EVENTS)
             made.raise_level()
-            await storm.kill_many(6 * LONG, longest=1.5)
+            await storm.kill_many(6 * longer, longest=1.5, patience=0.4)
             await storm.kill_service(elastic)
             await storm.pause_one(made.alert, "group", CASES)
-            await storm.kill_many(6 * LONG, longest=1.5)
+            await storm.kill_many(6 * longer, longest=1.5, patience=0.4)
 
         await storm.run(misfortune(), rate=125)
         await storm.judge()

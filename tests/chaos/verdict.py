@@ -169,8 +169,7 @@ def of_inbox(
     """Each opening and rise was told, under one id; the same id always said the same.
 
     Nobody can take a message and note that at the other side in one step: a process that is killed in between tells
-    again, under the same id. `interruptions`: when that could be, monotonic seconds; at no other time may an id come
-    again.
+    again, under the same id. `interruptions`: when that could be, monotonic seconds; one message at most each time.
     """
     wanted = {
         f"{alert.id}.{milestone.revision}@vonggac"
@@ -184,9 +183,11 @@ def of_inbox(
         wrong.append(f"{name} was told of what never was: {sorted(more)[:SOME]}")
     if other := [ident for ident, each in inbox.taken.items() if len({body for body, _ in each}) > 1]:
         wrong.append(f"{name} was told different things under one id: {inbox.taken[other[0]]}")
-    for ident, before, again in inbox.repeated():
-        if not any(first <= again and before <= last for first, last in interruptions):
-            wrong.append(f"{name} was told twice of {ident} though nothing was interrupted: {before:.2f}, {again:.2f}")
+    for ident, before, later in inbox.repeated():
+        if not any(first <= later and before <= last for first, last in interruptions):
+            wrong.append(f"{name} was told twice of {ident} though nothing was interrupted: {before:.2f}, {later:.2f}")
+    if len(again := list(inbox.repeated())) > len(interruptions):
+        wrong.append(f"{name} was told again {len(again)} times, and interrupted {len(interruptions)} times")
     return wrong
 
 
