@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed, RecordListTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from soc.bus.base import Message, TopicPartition
 from soc.bus.kafka.cluster import AWAY, REQUEST_SECONDS, Cluster
@@ -145,11 +145,12 @@ class Producers:
 
 
 async def _stop(kafka: Any) -> None:
-    """Stop it within seconds: what it still holds was given up, and its own stop would wait for it."""
-    kafka._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001 - there is no public way to give up
-    try:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            await kafka.stop()
-    except Exception as error:  # noqa: BLE001 - its sender may trip over the batches that were just taken from it (KeyError)
-        log.debug("a producer did not stop well", reason=repr(error))
-        await kafka.client.close()
+    """Stop it within seconds, whatever it still holds: its own stop would wait for that until the broker is back."""
+    sender = kafka._sender.sender_task  # noqa: SLF001 - there is no public way to give up
+    if sender is not None:
+        sender.cancel()  # it still waits for the requests that it has sent...
+    await kafka.client.close()  # ...which end with their connections...
+    if sender is not None and (await asyncio.wait([sender], timeout=1.0))[1]:
+        sender.cancel()  # ...but may then wait for news of the cluster that nobody fetches any more
+        await asyncio.wait([sender], timeout=1.0)
+    kafka._closed = True  # noqa: SLF001 - else it warns that nobody stopped it

@@ -358,7 +358,7 @@ class BusContract:
             assert {r[:3] for r in rest}.isdisjoint(r[:3] for r in polled)
 
     async def test_a_killed_members_partitions_go_on(self, bus: Bus, settings: BusSettings) -> None:
-        """kill -9 of a member's process: the others handle what it did not commit."""
+        """Kill -9 of a member's process: the others handle what it did not commit."""
         await bus.publish(MATCHES, numbered(60, keys=20))
         async with bus.consumer("g", [MATCHES]) as one:
             with self.reader(settings, "g", MATCHES) as process:

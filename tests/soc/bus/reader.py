@@ -1,5 +1,6 @@
 """A member of a group in a process of its own: `reader.py SETTINGS GROUP TOPIC`. It polls; "commit" commits its first
-batch and prints the outcome."""
+batch and prints the outcome.
+"""
 
 import asyncio
 import sys

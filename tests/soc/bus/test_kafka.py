@@ -1,20 +1,52 @@
 """The Kafka bus: the contract on a real broker, and what only it promises."""
 
 import asyncio
+import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from soc.bus import connect
-from soc.bus.base import TOPICS, Bus, TopicPartition
+from soc.bus.base import MATCHES, TOPICS, Bus, Commit, Message, Record, TopicPartition
+from soc.bus.kafka import KafkaBus, producers
+from soc.bus.kafka.cluster import client_options, hosts_of
 from soc.clock import SystemClock
+from soc.errors import DeadLetter, Retry, SettingsError
 from soc.metrics import Metrics
 from soc.settings import BusSettings
+from tests.services.kafka import Kafka
 from tests.services.shared import KafkaAddress
-from tests.soc.bus.contract import PARTITIONS, BusContract
+from tests.soc.bus.contract import PARTITIONS, BusContract, behind, drain
+
+ONE = TopicPartition(MATCHES, 0)
+
+
+def in_order(count: int, first: int = 0, size: int = 0) -> list[Message]:
+    """Return numbered messages of one partition; with `size`, that many bytes that do not compress follow."""
+    return [
+        Message(b"k", b"%d" % n + (b" " + os.urandom(size).hex().encode() if size else b""), (), 0)
+        for n in range(first, first + count)
+    ]
+
+
+async def everything(bus: Bus, partition: TopicPartition = ONE) -> list[int]:
+    """Return the numbers in the partition, in order."""
+    records: list[Record] = []
+    while found := await bus.read(partition, len(records), 10_000):
+        records += found
+    return [int(record.value.partition(b" ")[0]) for record in records]
+
+
+def replaced(bus: Bus) -> float:
+    """Return how many producers were replaced."""
+    assert isinstance(bus, KafkaBus)
+    return bus._metrics.bus_producers_replaced._value.get()
 
 
 class TestKafka(BusContract):
@@ -49,3 +81,198 @@ class TestKafka(BusContract):
         await self._admin.delete_topics([self._prefix + topic for topic in TOPICS])
         while {self._prefix + topic for topic in TOPICS} & set(await self._admin.list_topics()):
             await asyncio.sleep(0.05)
+
+    async def test_topics_are_made_as_wanted(self, bus: Bus, settings: BusSettings) -> None:
+        """Append time, both bounds of retention (bytes divided among the partitions), room for the largest value."""
+        topic = ConfigResource(ConfigResourceType.TOPIC, self._prefix + MATCHES)
+        (answer,) = await self._admin.describe_configs([topic])
+        configs = {name: value for name, value, *_ in answer.resources[0][4]}
+        assert configs["message.timestamp.type"] == "LogAppendTime"
+        assert int(configs["retention.ms"]) == settings.retention_hours * 3_600_000
+        assert int(configs["retention.bytes"]) == settings.retention_bytes // PARTITIONS
+        assert int(configs["max.message.bytes"]) > settings.max_value_bytes
+
+    async def test_a_poisoned_producer_recovers(self, bus: Bus) -> None:
+        """After OutOfOrderSequenceNumber every later batch would fail: the producer is replaced, the batch sent again."""
+        await bus.publish(MATCHES, in_order(10))
+        assert isinstance(bus, KafkaBus)
+        assert bus._producers and bus._producers._current
+        sequences = bus._producers._current.kafka._txn_manager._sequence_numbers
+        sequences[KafkaPartition(self._prefix + MATCHES, 0)] += 7
+        await bus.publish(MATCHES, in_order(10, 10))
+        await bus.publish(MATCHES, in_order(10, 20))
+        assert await everything(bus) == list(range(30))
+        assert replaced(bus) == 1
+
+    async def test_a_batch_that_a_topic_refuses_is_divided(self, bus: Bus) -> None:
+        """A topic that somebody made for smaller batches takes them divided; what is too large alone is a dead letter."""
+        limit = ConfigResource(ConfigResourceType.TOPIC, self._prefix + MATCHES, {"max.message.bytes": "3000"})
+        await self._admin.alter_configs([limit])
+        await asyncio.sleep(0.5)
+        await bus.publish(MATCHES, in_order(20, size=300))
+        with pytest.raises(DeadLetter) as refused:
+            await bus.publish(MATCHES, in_order(1, 99, size=5000))
+        assert refused.value.reason == "too_large"
+        await bus.publish(MATCHES, in_order(5, 20))
+        assert await everything(bus) == list(range(25))
+        assert replaced(bus) >= 2
+
+    async def test_a_producer_is_replaced_before_its_sequence_ends(
+        self, bus: Bus, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """2^31 records would stop a partition for good."""
+        monkeypatch.setattr(producers, "_RECORDS_A_PRODUCER", 100)
+        for first in range(0, 350, 50):
+            await bus.publish(MATCHES, in_order(50, first))
+        assert await everything(bus) == list(range(350))
+        assert replaced(bus) == 3
+
+    async def test_installations_share_a_cluster(self, bus: Bus, settings: BusSettings) -> None:
+        """Another prefix is another bus: other topics, other groups."""
+        await bus.publish(MATCHES, in_order(3))
+        prefix = f"{uuid.uuid4().hex[:8]}."
+        changed = settings.model_copy(update={"prefix": prefix})
+        async with connect(changed, Metrics(), SystemClock()) as other:
+            assert await everything(other) == []
+            assert await other.identity(MATCHES) != await bus.identity(MATCHES)
+        await self._admin.delete_topics([prefix + topic for topic in TOPICS])
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A broker of our own, to be killed."""
+    with Kafka(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+class TestAway:
+    """A broker that is killed or stands still, and comes back."""
+
+    @pytest.fixture
+    def settings(self, broker: Kafka) -> BusSettings:
+        return BusSettings(
+            url=f"kafka://{broker.bootstrap}",
+            partitions=PARTITIONS,
+            prefix=f"{uuid.uuid4().hex[:8]}.",
+            publish_timeout=2.0,
+            session_timeout=6.0,
+        )
+
+    @pytest.fixture
+    async def bus(self, settings: BusSettings) -> AsyncIterator[Bus]:
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            yield bus
+
+    async def test_every_call_answers_retry_in_time_and_goes_on_later(
+        self, bus: Bus, settings: BusSettings, broker: Kafka
+    ) -> None:
+        """Kill -9 of the broker: nothing hangs, nothing acknowledged is lost, everything goes on when it is back."""
+        await bus.publish(MATCHES, in_order(100))
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            records = await drain(consumer, 100)
+            await consumer.commit(behind(records[:50]))
+            await asyncio.to_thread(broker.kill)
+            await self.refuses(bus, settings, lambda: self.commit(consumer, records))
+            async with asyncio.timeout(20):
+                with pytest.raises(Retry):
+                    while True:
+                        assert await consumer.poll(500, 1.0) == []
+            await asyncio.to_thread(broker.start)
+            await self.until_taken(bus, in_order(100, 100))
+            async with asyncio.timeout(60):
+                seen = {record.offset for record in records}
+                while seen != set(range(await self.high(bus))):
+                    try:
+                        seen |= {record.offset for record in await consumer.poll(500, 0.5)}
+                    except Retry:
+                        await asyncio.sleep(0.1)
+        assert _first(await everything(bus)) == list(range(200))
+
+    async def test_a_broker_that_stands_still_is_survived(self, bus: Bus, broker: Kafka) -> None:
+        """SIGSTOP keeps connections open and answers nothing: Retry in time, and order is kept afterwards."""
+        await bus.publish(MATCHES, in_order(100))
+        await asyncio.to_thread(broker.pause)
+        try:
+            async with asyncio.timeout(10):
+                with pytest.raises(Retry):
+                    await bus.publish(MATCHES, in_order(100, 100))
+                with pytest.raises(Retry):
+                    await bus.ends(MATCHES)
+        finally:
+            await asyncio.to_thread(broker.resume)
+        await self.until_taken(bus, in_order(100, 100))
+        await self.until_taken(bus, in_order(100, 200))
+        assert _first(await everything(bus)) == list(range(300))
+
+    async def test_acknowledged_records_survive_kills_under_load(self, bus: Bus, broker: Kafka) -> None:
+        """A broker that is killed again and again while we publish loses nothing that was acknowledged, nor its order."""
+
+        async def publish(count: int) -> None:
+            for first in range(0, count, 20):
+                await self.until_taken(bus, in_order(20, first))
+                await asyncio.sleep(0.01)
+
+        async with asyncio.TaskGroup() as tasks:
+            publishing = tasks.create_task(publish(10_000))
+            for _ in range(2):
+                await asyncio.sleep(1.5)
+                await asyncio.to_thread(broker.restart)
+            assert not publishing.done()
+            publishing.cancel()
+        found = _first(await everything(bus))
+        assert found == list(range(len(found)))
+        assert len(found) >= 100
+
+    async def refuses(self, bus: Bus, settings: BusSettings, commit: Callable[[], Awaitable[None]]) -> None:
+        """Everything that asks the broker raises Retry within its deadline."""
+        calls: list[Callable[[], Awaitable[Any]]] = [
+            lambda: bus.publish(MATCHES, in_order(100, 100)),
+            lambda: bus.ends(MATCHES),
+            lambda: bus.lag("g", MATCHES),
+            lambda: bus.identity(MATCHES),
+            lambda: bus.read(ONE, 0, 10),
+            lambda: connect(settings, Metrics(), SystemClock()).open(),
+            lambda: bus.consumer("h", [MATCHES]).poll(),
+            commit,
+        ]
+        for call in calls:
+            async with asyncio.timeout(15):
+                with pytest.raises(Retry):
+                    await call()
+
+    async def commit(self, consumer: Any, records: list[Record]) -> None:
+        await consumer.commit({ONE: Commit(records[-1].offset)})
+
+    async def until_taken(self, bus: Bus, messages: list[Message]) -> None:
+        """Publish until it is acknowledged."""
+        async with asyncio.timeout(100):
+            while True:
+                try:
+                    await bus.publish(MATCHES, messages)
+                except Retry:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
+
+    async def high(self, bus: Bus) -> int:
+        return (await bus.ends(MATCHES))[0].high
+
+
+def _first(found: list[int]) -> list[int]:
+    """Return each number where it came first: what was sent again may stand twice."""
+    return list(dict.fromkeys(found))
+
+
+def test_a_url_names_brokers() -> None:
+    """One or more addresses, with ports."""
+    assert hosts_of("kafka://a:1,b:2") == ["a:1", "b:2"]
+    for url in ("kafka://", "kafka://a", "kafka://a:x", "kafka://a:1,b"):
+        with pytest.raises(SettingsError, match=r"bus\.url"):
+            hosts_of(url)
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """TLS settings are checked before anything is sent."""
+    settings = BusSettings(url="kafka://a:1", security="SSL", ca_file=str(tmp_path / "none.pem"))
+    with pytest.raises(SettingsError, match=r"bus\.ca_file"):
+        client_options(settings)

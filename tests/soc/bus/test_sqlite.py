@@ -1,16 +1,29 @@
 """The embedded bus: the contract, and what only it promises."""
 
+import asyncio
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
 
-from soc.bus.base import Bus, TopicPartition
+from soc.bus import connect
+from soc.bus.base import EVENTS, HITS, MATCHES, Bus, Commit, Message, Record, TopicPartition
 from soc.bus.sqlite import SqliteBus, folder_of
 from soc.clock import DAY, SystemClock
-from soc.errors import SettingsError
+from soc.errors import AlreadyRunning, Retry, SettingsError, SlowDown, Stop
+from soc.metrics import Metrics
 from soc.settings import BusSettings
-from tests.soc.bus.contract import PARTITIONS, BusContract
+from tests.soc.bus.contract import PARTITIONS, BusContract, Killed, assigned, behind, drain, numbered, numbers
+
+WRITER = Path(__file__).parent / "writer.py"
+ONE = TopicPartition(MATCHES, 0)
+SMALL = {"segment_bytes": 65_536}
 
 
 class ShiftedClock(SystemClock):
@@ -40,6 +53,249 @@ class TestSqlite(BusContract):
 
     async def remake(self, settings: BusSettings) -> None:
         rmtree(folder_of(settings.url))
+
+
+def small(tmp_path: Path, **changes: object) -> BusSettings:
+    """Return settings with small segments."""
+    return BusSettings.model_validate(
+        {"url": f"sqlite:///{tmp_path}/bus", "partitions": PARTITIONS, **SMALL, **changes}
+    )
+
+
+def kilobytes(count: int, first: int = 0) -> list[Message]:
+    """Return numbered messages of 1 kB in one partition."""
+    return [Message(b"k", b"%d" % n + b" " * 1000, (), 0) for n in range(first, first + count)]
+
+
+async def everything(bus: Bus, topic: str) -> dict[int, list[Record]]:
+    """Return each partition's records."""
+    found: dict[int, list[Record]] = {}
+    for partition, end in (await bus.ends(topic)).items():
+        records = found[partition] = list[Record]()
+        while len(records) < end.high - end.low:
+            records += await bus.read(TopicPartition(topic, partition), end.low + len(records), 10_000)
+    return found
+
+
+class TestCrash:
+    """Processes that are killed, and several at once."""
+
+    def writer(self, settings: BusSettings, topic: str, name: str, count: int) -> "subprocess.Popen[str]":
+        """Start a process that publishes NAME:PUBLISH:RECORD to every partition, and prints each publish acknowledged."""
+        command = [sys.executable, str(WRITER), settings.model_dump_json(), topic, name, str(count)]
+        return Killed(command, stdout=subprocess.PIPE, text=True)
+
+    @pytest.mark.parametrize("topic", [EVENTS, MATCHES])
+    async def test_kill_9_loses_nothing_acknowledged_and_leaves_no_part(self, tmp_path: Path, topic: str) -> None:
+        """A publisher killed at any instant, also while it begins a new file: a publish is there whole or not at all."""
+        settings, rounds = small(tmp_path), 8
+        chance = random.Random(7)
+        acknowledged: dict[str, int] = {}
+        for round_ in range(rounds):
+            with self.writer(settings, topic, str(round_), 1_000_000) as process:
+                assert process.stdout
+                await asyncio.to_thread(process.stdout.readline)
+                await asyncio.sleep(chance.uniform(0.0, 0.15))
+                process.kill()
+                lines = [line for line in process.stdout.read().split("\n")[:-1] if line]
+                acknowledged[str(round_)] = int(lines[-1]) if lines else 0
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            await bus.publish(topic, numbered(1))
+            found = await everything(bus, topic)
+        for records in found.values():
+            assert [record.offset for record in records] == list(range(len(records)))
+        parts: dict[tuple[str, int], list[int]] = {}
+        for record in (record for records in found.values() for record in records if b":" in record.value):
+            name, publish, number = record.value.split(b":")[:3]
+            parts.setdefault((name.decode(), int(publish)), []).append(int(number))
+        for name, last in acknowledged.items():
+            published = [publish for who, publish in parts if who == name]
+            assert sorted(published) == list(range(len(published)))
+            assert len(published) > last, "an acknowledged publish is gone"
+        assert all(sorted(numbers) == list(range(30)) for numbers in parts.values()), "a publish is there in part"
+        assert len(list((tmp_path / "bus" / topic).glob("*.db"))) > 1
+
+    async def test_many_processes_write_to_one_topic(self, tmp_path: Path) -> None:
+        """Each one's order is kept, nothing is lost or doubled, while files are closed and begun."""
+        settings = small(tmp_path)
+        writers = [self.writer(settings, HITS, str(number), 60) for number in range(4)]
+        for writer in writers:
+            with writer:
+                assert await asyncio.to_thread(writer.wait, 60) == 0
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            found = await everything(bus, HITS)
+        values = [record.value for records in found.values() for record in records]
+        assert len(values) == len(set(values)) == 4 * 60 * 30
+        for records in found.values():
+            for name in (b"0", b"1", b"2", b"3"):
+                mine = [tuple(map(int, r.value.split(b":")[1:3])) for r in records if r.value.startswith(name + b":")]
+                assert mine == sorted(mine)
+
+    async def test_events_have_one_writing_process(self, tmp_path: Path) -> None:
+        """A second process is refused with the remedy, may read, and takes over when the first has ended."""
+        settings = small(tmp_path)
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            with self.writer(settings, EVENTS, "w", 1_000_000) as process:
+                assert process.stdout
+                await asyncio.to_thread(process.stdout.readline)
+                with pytest.raises(AlreadyRunning, match="soc replay"):
+                    await bus.publish(EVENTS, numbered(1))
+                await bus.publish(MATCHES, numbered(1))
+                async with bus.consumer("g", [EVENTS]) as consumer:
+                    assert await drain(consumer, 100)
+            await bus.publish(EVENTS, numbered(1))
+
+    async def test_buses_of_one_process_may_both_write_events(self, tmp_path: Path) -> None:
+        """The writer is the process: the second bus keeps the right when the first closes."""
+        settings = small(tmp_path)
+        async with connect(settings, Metrics(), SystemClock()) as one:
+            await one.publish(EVENTS, numbered(1))
+            async with connect(settings, Metrics(), SystemClock()) as two:
+                await two.publish(EVENTS, numbered(1))
+            await one.publish(EVENTS, numbered(1))
+            with self.writer(settings, EVENTS, "w", 1) as process:
+                assert await asyncio.to_thread(process.wait, 30) != 0
+        with self.writer(settings, EVENTS, "w", 1) as process:
+            assert await asyncio.to_thread(process.wait, 30) == 0
+
+    async def test_another_processs_records_arrive_soon(self, tmp_path: Path) -> None:
+        """An idle poll sees them within tenths of a second."""
+        settings = small(tmp_path)
+        async with connect(settings, Metrics(), SystemClock()) as bus, bus.consumer("g", [MATCHES]) as consumer:
+            await assigned(consumer)
+            with self.writer(settings, MATCHES, "w", 1):
+                async with asyncio.timeout(20):
+                    while not (records := await consumer.poll(500, 5.0)):
+                        pass
+                assert SystemClock().now() - records[0].timestamp < 400_000
+
+
+class TestFiles:
+    """Segments, retention and what goes wrong with files."""
+
+    @pytest.fixture
+    async def bus(self, tmp_path: Path) -> AsyncIterator[Bus]:
+        async with connect(small(tmp_path, retention_bytes=1_000_000), Metrics(), SystemClock()) as bus:
+            yield bus
+
+    def files(self, tmp_path: Path) -> list[Path]:
+        return sorted((tmp_path / "bus" / MATCHES).glob("*.db"))
+
+    async def test_retention_by_size_removes_the_oldest_files(self, bus: Bus, tmp_path: Path) -> None:
+        """The topic stays under its cap by itself, the newest records stay, and the low end says what went."""
+        for first in range(0, 3000, 50):
+            await bus.publish(MATCHES, kilobytes(50, first))
+        assert sum(path.stat().st_size for path in self.files(tmp_path)) <= 1_000_000
+        low, high = (await bus.ends(MATCHES))[0]
+        assert high == 3000
+        assert 2000 < low < 2900
+        records = await bus.read(ONE, 0, 5000)
+        assert [record.offset for record in records] == list(range(low, high))
+        assert [int(record.value) for record in records] == list(range(low, high))
+        assert all(
+            int(path.name.split(".")[0]) >= int(self.files(tmp_path)[0].stem)
+            for path in self.files(tmp_path)[0].parent.iterdir()
+        )
+
+    async def test_publishers_slow_down_before_a_group_loses_records(self, bus: Bus) -> None:
+        """Near the cap a publish says SlowDown; when the group has gone on, it is taken again. Nothing is lost."""
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            await assigned(consumer)
+            await consumer.commit({ONE: Commit(0)})
+            published = 0
+            with pytest.raises(SlowDown) as slow:
+                while published < 3000:
+                    await bus.publish(MATCHES, kilobytes(20, published))
+                    published += 20
+            assert 300 < published < 1000
+            assert slow.value.after > 0
+            records = await drain(consumer, published)
+            assert numbers(records) == list(range(published))
+            await consumer.commit(behind(records))
+            await bus.publish(MATCHES, kilobytes(20, published))
+
+    async def test_a_group_that_nobody_runs_any_more_stops_no_publisher(self, tmp_path: Path) -> None:
+        """Its last commit is older than what is kept."""
+        settings = small(tmp_path, retention_bytes=1_000_000, retention_hours=1)
+        clock = ShiftedClock()
+        async with connect(settings, Metrics(), clock) as bus:
+            async with bus.consumer("g", [MATCHES]) as consumer:
+                await assigned(consumer)
+                await consumer.commit({ONE: Commit(0)})
+            clock.shift = DAY
+            for first in range(0, 2000, 50):
+                await bus.publish(MATCHES, kilobytes(50, first))
+
+    async def test_old_files_are_removed_also_of_an_idle_topic(self, tmp_path: Path) -> None:
+        """expire() closes an old file and removes it when its time is over; an empty newest file stays."""
+        clock = ShiftedClock()
+        async with connect(small(tmp_path, retention_hours=2, segment_seconds=60), Metrics(), clock) as bus:
+            await bus.publish(MATCHES, kilobytes(10))
+            clock.shift = DAY // 24
+            await bus.expire()
+            assert (await bus.ends(MATCHES))[0] == (0, 10)
+            clock.shift = DAY
+            await bus.expire()
+            assert (await bus.ends(MATCHES))[0] == (10, 10)
+            assert len(self.files(tmp_path)) == 1
+            await bus.publish(MATCHES, kilobytes(1))
+            assert (await bus.ends(MATCHES))[0] == (10, 11)
+
+    async def test_a_reader_survives_files_that_vanish(self, bus: Bus) -> None:
+        """A reader far behind hears of the gap, or goes on at the oldest, whatever files it had open."""
+        await bus.publish(MATCHES, kilobytes(50))
+        assert len(await bus.read(ONE, 0, 10)) == 10
+        for first in range(50, 3000, 50):
+            await bus.publish(MATCHES, kilobytes(50, first))
+            if first % 500 == 0:
+                records = await bus.read(ONE, 0, 10)
+                assert records[0].offset == (await bus.ends(MATCHES))[0].low
+
+    async def test_a_busy_log_answers_retry_in_time(self, tmp_path: Path) -> None:
+        """Another process inside a write transaction: Retry after publish_timeout, and later it goes on."""
+        async with connect(small(tmp_path, publish_timeout=0.3), Metrics(), SystemClock()) as bus:
+            blocker = sqlite3.connect(self.files(tmp_path)[0], isolation_level=None)
+            blocker.execute("BEGIN IMMEDIATE")
+            started = time.monotonic()
+            with pytest.raises(Retry):
+                await bus.publish(MATCHES, kilobytes(1))
+            assert time.monotonic() - started < 3
+            assert await bus.read(ONE, 0, 10) == []
+            blocker.execute("ROLLBACK")
+            blocker.close()
+            await bus.publish(MATCHES, kilobytes(1, 1))
+
+    async def test_a_damaged_file_stops_with_the_remedy(self, tmp_path: Path) -> None:
+        """Not an endless Retry."""
+        settings = small(tmp_path)
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            await bus.publish(MATCHES, kilobytes(100))
+        for path in self.files(tmp_path):
+            path.write_bytes(b"no database" * 1000)
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            with pytest.raises(Stop, match="damaged"):
+                await bus.publish(MATCHES, kilobytes(1))
+            with pytest.raises(Stop, match="damaged"):
+                await bus.read(ONE, 0, 10)
+
+    async def test_closing_writes_what_was_handed_over(self, tmp_path: Path) -> None:
+        """A publish that is under way when the bus closes is finished."""
+        settings = small(tmp_path)
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            publishing = [asyncio.ensure_future(bus.publish(MATCHES, kilobytes(10, n * 10))) for n in range(20)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*publishing)
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            assert (await bus.ends(MATCHES))[0] == (0, 200)
+
+    async def test_a_large_publish_is_divided_into_rows(self, bus: Bus) -> None:
+        """Reading one record of it does not decode all of it, and polls go on where they were."""
+        await bus.publish(MATCHES, [Message(b"k", b"%d" % n + b" " * 5000, (), 0) for n in range(150)])
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            records: list[Record] = []
+            while len(records) < 150:
+                records += await consumer.poll(7, 1.0)
+        assert numbers(records) == list(range(150))
 
 
 @pytest.mark.parametrize(("url", "folder"), [("sqlite:///data/bus", "data/bus"), ("sqlite:////var/b", "/var/b")])
