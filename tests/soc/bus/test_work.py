@@ -101,7 +101,7 @@ async def run(consumer: Consumer, handler: Handler, on_lost: str = "stop") -> tu
 
 
 def retries(metrics: Metrics) -> float:
-    return metrics.stage_retries.labels("stage")._value.get()
+    return float(metrics.stage_retries.labels("stage")._value.get())
 
 
 async def test_commits_behind_the_last_record_of_each_partition() -> None:
