@@ -14,6 +14,7 @@ import typer
 
 from soc import __version__
 from soc.errors import VonggacError
+from soc.events import LogSource
 from soc.settings import Address, Settings, load
 
 SettingsFile = Annotated[
@@ -77,7 +78,7 @@ def replay(
     from soc.commands import replay as run
 
     with _explained():
-        asyncio.run(run(_settings(settings), files, pace, (product, category, service)))
+        asyncio.run(run(_settings(settings), files, pace, LogSource(product, category, service)))
 
 
 @app.command()

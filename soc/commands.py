@@ -1,7 +1,10 @@
 """What the smaller commands do: replay, alerts, dead letters, rules, the National SOC's mock."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import structlog
 from rich.console import Console
@@ -14,10 +17,14 @@ from soc.bus.base import DEADLETTER, Bus, Message, Record, TopicPartition
 from soc.bus.deadletters import Letter
 from soc.clock import SystemClock
 from soc.errors import Stop
+from soc.events import LogSource
 from soc.lifecycle import stop_on_signals
 from soc.metrics import Metrics
 from soc.settings import Address, Settings
 from soc.store.base import AlertQuery
+
+if TYPE_CHECKING:
+    from collectors.replay import Send
 
 log = structlog.get_logger()
 
@@ -69,13 +76,55 @@ async def deadletter_retry(settings: Settings, numbers: Sequence[int]) -> None:
     Console().print(f"{len(found)} published again")
 
 
-async def replay(
-    settings: Settings, files: Sequence[Path], pace: float, logsource: tuple[str | None, str | None, str | None]
-) -> None:
-    """Publish recordings: through the running collector's door, or straight to the bus where there is none."""
-    from collectors.replay_command import run  # noqa: PLC0415 - a stage is imported by its own command alone
+async def replay(settings: Settings, files: Sequence[Path], speed: float, logsource: LogSource) -> None:
+    """Publish recordings: through the running collector's door on the embedded bus, else straight to the bus.
 
-    await run(settings, files, pace, logsource)
+    `speed`: 0 as fast as the bus takes them, 1 as recorded. Raises Stop where a file cannot be read.
+    """
+    from collectors.replay import Progress  # noqa: PLC0415 - a stage is imported by its own command alone
+    from collectors.replay import replay as run  # noqa: PLC0415 - as above
+    from collectors.sources import Options  # noqa: PLC0415 - as above
+
+    options = Options(
+        site=settings.site,
+        zone=ZoneInfo(settings.collect.timezone),
+        limit=settings.bus.max_message_bytes,
+        max_future=settings.collect.max_future_seconds,
+        logsource=logsource,
+    )
+    with printing.progress() as bar:
+        tasks = {file: bar.add_task(file.name, total=file.stat().st_size if file.exists() else 0) for file in files}
+
+        def moved(progress: Progress) -> None:
+            bar.update(tasks[progress.file], completed=progress.position)
+
+        async with AsyncExitStack() as stack:
+            last = await run(
+                files,
+                await _sender(settings, stack),
+                options=options,
+                clock=SystemClock(),
+                progress=moved,
+                speed=speed or None,
+                max_value_bytes=settings.bus.max_value_bytes,
+            )
+    Console().print(f"{last.events} events published, {last.bad} dead letters")
+
+
+async def _sender(settings: Settings, stack: AsyncExitStack) -> "Send":
+    """Return what publishes: the embedded bus takes events from one process, which may be the running collector."""
+    from collectors.door import DoorClient, largest_frame  # noqa: PLC0415 - as above
+    from collectors.publish import Publisher  # noqa: PLC0415 - as above
+
+    door = _door(settings)
+    if door is not None:
+        return (await stack.enter_async_context(DoorClient(door, largest_frame(settings)))).send
+    return Publisher(await stack.enter_async_context(_bus(settings)), Metrics(), "replay").send
+
+
+def _door(settings: Settings) -> Path | None:
+    path = Path(settings.collect.door)
+    return path if settings.bus.url.startswith("sqlite:") and settings.collect.door and path.is_socket() else None
 
 
 def rules_check(settings: Settings, paths: tuple[Path, ...]) -> int:

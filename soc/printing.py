@@ -5,6 +5,14 @@ from datetime import UTC, datetime
 
 from rich import box
 from rich.console import Console, JustifyMethod
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -34,6 +42,12 @@ def moment(time: int) -> str:
         return f"{datetime.fromtimestamp(time / SECOND, UTC):%Y-%m-%d %H:%M:%SZ}"
     except (ValueError, OverflowError, OSError):
         return str(time)
+
+
+def progress() -> Progress:
+    """Return a progress bar on standard error: bytes of each file read, speed and time left."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
 
 
 def alerts(items: Iterable[Alert], console: Console | None = None) -> None:
