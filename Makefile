@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+LOCK := $(BIN)/uv pip compile -q pyproject.toml --generate-hashes --universal --no-emit-index-url --python-version 3.11
 
 .PHONY: run test lint check bench chaos fuzz format lock clean
 
@@ -34,8 +35,8 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 
 lock: $(VENV)/ready ## Lock the dependencies of pyproject.toml, with hashes and without any index address
-	$(BIN)/uv pip compile -q pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url \
-	  --python-version 3.11 -o requirements.lock
+	$(LOCK) --group dev -o requirements.lock
+	$(LOCK) -o deploy/requirements.lock
 
 $(VENV)/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -119,7 +119,8 @@ def password() -> None:
     """Ask for a password and print the hash for console.users."""
     from argon2 import PasswordHasher
 
-    print(PasswordHasher().hash(typer.prompt("Password", hide_input=True, confirmation_prompt=True)))
+    hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's figures: small machines verify
+    print(hasher.hash(typer.prompt("Password", hide_input=True, confirmation_prompt=True)))
 
 
 @app.command()
@@ -219,7 +220,7 @@ def _log_to_stderr(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info if not people else structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,  # a traceback's text, never the values in its frames
             _printable,
             renderer,
         ],
