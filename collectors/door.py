@@ -19,11 +19,11 @@ from typing import Any, Final, Self
 import orjson
 import structlog
 
-from soc.bus.base import EVENTS, Bus, Message
-from soc.bus.deadletters import Letter, bury
-from soc.clock import Clock
+from collectors.publish import Publisher
+from soc.bus.base import Bus
+from soc.bus.deadletters import Letter
 from soc.errors import AlreadyRunning, DeadLetter, Retry, SettingsError, Stop
-from soc.events import SCHEMA, Event, from_document, to_document, to_wire
+from soc.events import Event, from_document, to_document
 from soc.metrics import Metrics
 from soc.settings import Settings
 
@@ -33,7 +33,6 @@ TRANSPORT: Final = "door"
 _LENGTH: Final = 4
 _SMALLEST_FRAME: Final = 16 * 1024 * 1024
 _VISITORS: Final = 16
-_HEADERS: Final = (("schema", SCHEMA),)
 
 
 def largest_frame(settings: Settings) -> int:
@@ -44,13 +43,12 @@ def largest_frame(settings: Settings) -> int:
 class Door:
     """The collector's side. Whoever may open the socket (mode 0600: our own user) may publish."""
 
-    def __init__(self, settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, settings: Settings, bus: Bus, metrics: Metrics) -> None:
         """Listen at collect.door once opened."""
         self._path = Path(settings.collect.door)
         self._limit = largest_frame(settings)
-        self._bus = bus
+        self._publisher = Publisher(bus, metrics, TRANSPORT)
         self._metrics = metrics
-        self._clock = clock
         self._server: asyncio.Server | None = None
         self._visitors: set[asyncio.StreamWriter] = set()
 
@@ -100,16 +98,11 @@ class Door:
 
     async def _answer(self, frame: bytes) -> dict[str, str]:
         try:
-            events, letters = _decoded(frame)
-            await self._bus.publish(EVENTS, [_message(event) for event in events])
-            await bury(self._bus, self._metrics, letters)
+            await self._publisher.send(*_decoded(frame))
         except Retry as error:
             return {"answer": "retry", "reason": str(error)}
         except DeadLetter as error:
             return {"answer": "error", "reason": str(error)}
-        self._metrics.messages_received.labels(TRANSPORT).inc(len(events) + len(letters))
-        self._metrics.bytes_received.labels(TRANSPORT).inc(len(frame))
-        self._metrics.events_published.labels(TRANSPORT).inc(len(events))
         return {"answer": "ok", "reason": ""}
 
 
@@ -224,10 +217,9 @@ def _frame(content: dict[str, Any]) -> bytes:
 def _decoded(frame: bytes) -> tuple[list[Event], list[Letter]]:
     try:
         document = orjson.loads(frame)
-        return [from_document(each) for each in document["events"]], [Letter(**each) for each in document["letters"]]
+        letters = [Letter(**each) for each in document["letters"]]
+        if not all(isinstance(each.stage, str) and isinstance(each.reason, str) for each in letters):
+            raise TypeError("a dead letter's stage and reason are strings")  # noqa: TRY301 - as any other wrong type
+        return [from_document(each) for each in document["events"]], letters
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise DeadLetter("malformed_request", str(error)) from None
-
-
-def _message(event: Event) -> Message:
-    return Message(f"{event.site}/{event.host}".encode(), to_wire(event), _HEADERS)

@@ -204,6 +204,8 @@ class TcpListener:
         """Refuse new connections; those that are open are still read."""
         if self._server:
             self._server.close()
+        else:
+            self._sock.close()
 
     def close(self) -> None:
         """Close everything."""

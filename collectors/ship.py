@@ -12,11 +12,12 @@ import structlog
 
 from collectors import syslog
 from collectors.framing import Bad
+from collectors.publish import message_of
 from soc.bus.base import EVENTS, Bus, Message
 from soc.bus.deadletters import Letter, bury, of_input
 from soc.clock import Clock
 from soc.errors import DeadLetter, Retry, SlowDown
-from soc.events import SCHEMA, Event, digest, to_wire
+from soc.events import Event, digest, to_wire
 from soc.metrics import Metrics
 from soc.settings import Settings
 
@@ -26,7 +27,6 @@ STAGE: Final = "collect"
 PENDING_BYTES: Final = 64 * 1024 * 1024
 """Bytes received and not yet on the bus, beside the bound on messages."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-_HEADERS: Final = (("schema", SCHEMA),)
 
 
 class Received(NamedTuple):
@@ -175,8 +175,7 @@ class Shipper:
                 continue
             if "clock" in event.source:
                 clocks[event.source["clock"]] += 1
-            key = f"{event.site}/{event.host}".encode()
-            batch.messages.append(Message(key, value, _HEADERS))
+            batch.messages.append(message_of(event, value))
             batch.inputs.append(each)
         for cause, count in clocks.items():
             self._metrics.clock_replaced.labels(cause).inc(count)

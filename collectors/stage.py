@@ -35,7 +35,7 @@ class CollectStage:
         self._clock = clock
         self._intake = Intake(settings.collect.pending_messages, metrics)
         self._shipper = Shipper(settings, bus, self._intake, metrics, clock)
-        self._door = Door(settings, bus, metrics, clock) if settings.collect.door else None
+        self._door = Door(settings, bus, metrics) if settings.collect.door else None
         self._metrics = metrics
         self._udp: list[UdpListener] = []
         self._tcp: list[TcpListener] = []
