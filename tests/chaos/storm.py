@@ -40,11 +40,25 @@ class Storm:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(province.analyst.work(self._calm))
             failing = tasks.create_task(self._fail_now_and_then())
+            await self._flowing()
             await misfortune
+            await self._flowing()  # what a killed publisher had landed is acknowledged by now
             await asyncio.to_thread(province.publisher.stop)
             await province.drain(120)
             self._calm.set()
             failing.cancel()
+
+    async def _flowing(self) -> None:
+        """Wait until every role is ready and more events are acknowledged."""
+        province = self.province
+        await province.ready(province.correlate)
+        await province.ready(province.alert)
+        before = acknowledged(province.folder)
+
+        async def more() -> bool:
+            return acknowledged(province.folder) > before
+
+        await until(more, 60, province.publisher)
 
     async def judge(self, tombstones: int = 0) -> dict[str, int]:
         """Stop the roles and compare with a run in peace. Raises AssertionError with all that is wrong."""

@@ -61,14 +61,14 @@ async def test_twenty_kills_on_kafka_and_elasticsearch(
         storm = Storm(made, outside, KAFKA_SESSION)
 
         async def misfortune() -> None:
-            await storm.kill_many(6 * longer, longest=1.5, patience=0.4)
+            await storm.kill_many(6 * longer, longest=1.5, patience=0.5)
             await storm.kill_service(kafka)
             await storm.pause_one(made.correlate, "detect", EVENTS)
             made.raise_level()
-            await storm.kill_many(6 * longer, longest=1.5, patience=0.4)
+            await storm.kill_many(6 * longer, longest=1.5, patience=0.5)
             await storm.kill_service(elastic)
             await storm.pause_one(made.alert, "group", CASES)
-            await storm.kill_many(6 * longer, longest=1.5, patience=0.4)
+            await storm.kill_many(6 * longer, longest=1.5, patience=0.5)
 
         await storm.run(misfortune(), rate=125)
         await storm.judge()

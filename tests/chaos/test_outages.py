@@ -38,7 +38,6 @@ async def test_detection_goes_on_while_elasticsearch_is_away(
         storm = Storm(made, outside, SESSION)
 
         async def outage() -> None:
-            await made.ready(made.correlate)
             await made.ready(made.alert)
             await asyncio.sleep(2)
             async with made.bus() as bus:
