@@ -40,7 +40,7 @@ def start(folder: Path, failing: str, *roles: str) -> subprocess.Popen[str]:
         [sys.executable, "-c", PROGRAM, str(folder), failing, *roles], stderr=subprocess.PIPE, text=True
     )
     for role in roles:
-        wait_for(lambda role=role: (folder / role).exists() and (folder / role).read_text("utf-8"))  # type: ignore[misc] # the lambda's default
+        wait_for(lambda role=role: (folder / role).exists() and (folder / role).read_text("utf-8"))
     return process
 
 
