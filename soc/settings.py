@@ -310,7 +310,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     document = _read(path) if path else {}
     origin = str(path) if path else "the settings"
     for name, value in environment.items():
-        if name.startswith(PREFIX) and name not in {FILE_VARIABLE, "SOC_SIGMA_PATH"}:
+        if name.startswith(PREFIX) and name not in {FILE_VARIABLE, "SOC_SIGMA_PATH", "SOC_EVENTS_PATH"}:
             _put(document, name, value)
     try:
         return Settings.model_validate(document)
