@@ -82,22 +82,22 @@ def _compared(read: Callable[[str], int | float | None], holds: Callable[[float,
 
 
 @lru_cache(maxsize=4096)
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address; an IPv4 address that is mapped into IPv6 is the IPv4 address."""
-    if len(text) > MAX_NUMBER:
-        return None
+def _addresses(text: str) -> tuple[IPv4Address | IPv6Address, ...]:
+    """Return the address that a text is, and the IPv4 address that it maps into IPv6; none where it is no address."""
     try:
         address = ip_address(text.strip().strip("[]"))
     except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+        return ()
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (address, mapped) if mapped else (address,)
 
 
 def _in_network(text: str) -> Check:
     network = ip_network(text)
 
     def check(value: str) -> bool:
-        address = _address(value)
-        return address is not None and address in network
+        if len(value) > MAX_NUMBER:  # before the cache, which would keep it
+            return False
+        return any(address in network for address in _addresses(value))
 
     return check

@@ -4,7 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +12,7 @@ import orjson
 
 import soc
 from correlator.evaluate import Predicate, predicate, reasons
+from correlator.limit import Overtime, limited
 from correlator.record import Record
 from correlator.source import Compiled, Failure, RuleSource
 from soc.alerts import Reason, RuleRef
@@ -24,6 +25,18 @@ TIMEOUT: Final = 120.0
 
 MAX_LOGSOURCES: Final = 4096
 """Logsources of events whose rules are remembered; an agent could invent more."""
+
+MAX_NAME: Final = 128
+"""Characters of a logsource that is remembered; Sigma's longest has half as many."""
+
+BUDGET: Final = 0.25
+"""Seconds of processor time for the rules on one event, about a thousand times what an ordinary event takes.
+
+A rule that exhausts it fails, and the rules behind it have as much once more.
+"""
+
+MAX_OVERTIMES: Final = 2
+"""How often the budget may be exhausted on one event; the rules that are left then fail."""
 
 
 class Rule(NamedTuple):
@@ -45,7 +58,11 @@ class Hit(NamedTuple):
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """By which selections, fields and values; found by evaluating once more."""
-        return reasons(self.rule.predicate, self.record)
+        try:
+            with limited(BUDGET):
+                return reasons(self.rule.predicate, self.record)
+        except Overtime:  # that the rule fired is certain, and matters more than why
+            return ()
 
 
 Failed = Callable[[Rule, Exception], None]
@@ -70,23 +87,40 @@ class RuleSet:
         try:
             return self._covering[logsource]
         except KeyError:
+            found = tuple(rule for rule in self.rules if covers(rule.logsource, logsource))
             if len(self._covering) >= MAX_LOGSOURCES:
                 self._covering.clear()
-            found = tuple(rule for rule in self.rules if covers(rule.logsource, logsource))
-            self._covering[logsource] = found
+            if sum(len(part or "") for part in logsource) <= MAX_NAME:
+                self._covering[logsource] = found
             return found
 
     def evaluate(self, logsource: LogSource, fields: Mapping[str, Any], failed: Failed = _raise) -> list[Hit]:
-        """Return the rules that fire on an event of this logsource with these fields."""
+        """Return the rules that fire on an event of this logsource with these fields.
+
+        A rule that fails is told to `failed`; when the budget is exhausted a second time, so are all that are left.
+        """
         record = Record(fields)
-        hits = []
-        for rule in self.covering(logsource):
-            try:
+        hits: list[Hit] = []
+        rest = iter(self.covering(logsource))
+        overtimes = 0
+        while overtimes < MAX_OVERTIMES and (failure := _until_failure(rest, record, hits)):
+            overtimes += isinstance(failure[1], Overtime)
+            failed(*failure)
+        for rule in rest:
+            failed(rule, Overtime("not evaluated: the rules before it took too long"))
+        return hits
+
+
+def _until_failure(rest: Iterator[Rule], record: Record, hits: list[Hit]) -> tuple[Rule, Exception] | None:
+    """Evaluate the rules that are left, up to one that fails."""
+    try:
+        with limited(BUDGET):
+            for rule in rest:
                 if rule.predicate.holds(record):
                     hits.append(Hit(rule, record))
-            except Exception as error:  # noqa: BLE001 - one rule's fault must not stop the others
-                failed(rule, error)
-        return hits
+    except Exception as error:  # noqa: BLE001 - one rule's fault must not stop the others
+        return rule, error
+    return None
 
 
 def builtin() -> Path:

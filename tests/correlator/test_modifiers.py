@@ -40,6 +40,8 @@ CASES: list[tuple[str, str, Any, bool]] = [
     ("cidr, IPv6 misses", "F|cidr: 2001:db8::/32", "2001:db9::1", False),
     ("cidr, bare IPv6", "F|cidr: '::1'", "0:0:0:0:0:0:0:1", True),
     ("cidr, IPv4 mapped into IPv6", "F|cidr: 10.0.0.0/8", "::ffff:10.0.0.1", True),
+    ("cidr, a network of mapped addresses", "F|cidr: '::ffff:0:0/96'", "::ffff:10.0.0.1", True),
+    ("cidr, far too long for an address", "F|cidr: 10.0.0.0/8", "10.0.0.1" + " " * 60_000, False),
     ("cidr, no address", "F|cidr: 10.0.0.0/8", "10.0.0.x", False),
     ("cidr, an integer is no address", "F|cidr: 0.0.0.0/0", 7, False),
     ("base64", "F|base64: 'net user'", "bmV0IHVzZXI=", True),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from correlator import rules
+from correlator.limit import Overtime
 from correlator.record import Record
 from correlator.rules import MAX_LOGSOURCES, RuleSet, builtin, load
 from soc.errors import RulesError
@@ -118,3 +119,55 @@ def test_logsources_that_are_remembered_are_bounded() -> None:
     for number in range(MAX_LOGSOURCES + 10):
         loaded.covering(LogSource("linux", None, f"service{number}"))
     assert len(loaded._covering) <= MAX_LOGSOURCES
+
+
+SLOW = """\
+title: Slow
+id: 00000000-0000-4000-8000-999999999999
+logsource:
+    product: linux
+detection:
+    sel:
+        - User: {user}
+        - F|re: '(a+)+$'
+    condition: sel
+"""
+
+
+def test_a_pattern_that_would_not_end_fails_and_the_other_rules_are_evaluated(tmp_path: Path) -> None:
+    """An attacker's value costs a bounded time, and the rule that it defeated is named."""
+    (tmp_path / "a.yml").write_text(SLOW.format(user="nobody"), encoding="utf-8")
+    loaded = load([write(tmp_path, 2)])
+    told: list[tuple[str, type[Exception]]] = []
+    fields = {"User": "user1", "F": "a" * 100 + "b"}
+    began = time.process_time()
+    hits = loaded.evaluate(SSHD, fields, lambda rule, error: told.append((rule.ref.title, type(error))))
+    assert time.process_time() - began < 3
+    assert told == [("Slow", Overtime)]
+    assert [hit.rule.ref.title for hit in hits] == ["Rule 1"]
+
+
+def test_when_the_budget_is_exhausted_again_the_rules_that_are_left_fail(tmp_path: Path) -> None:
+    """None of them is passed over in silence."""
+    for number in range(3):
+        text = SLOW.format(user="nobody").replace("999", f"99{number}", 1)
+        (tmp_path / f"a{number}.yml").write_text(text, encoding="utf-8")
+    loaded = load([write(tmp_path, 1)])
+    told: list[str] = []
+    hits = loaded.evaluate(SSHD, {"User": "user0", "F": "a" * 100 + "b"}, lambda rule, _: told.append(rule.ref.title))
+    assert told == ["Slow", "Slow", "Slow", "Rule 0"]
+    assert not hits
+
+
+def test_reasons_that_would_not_end_are_left_out(tmp_path: Path) -> None:
+    """`or` stops at the first that holds; the search for reasons does not, and must not hang there."""
+    (tmp_path / "a.yml").write_text(SLOW.format(user="root"), encoding="utf-8")
+    (hit,) = load([tmp_path]).evaluate(SSHD, {"User": "root", "F": "a" * 100 + "b"})
+    assert hit.reasons == ()
+
+
+def test_long_logsources_are_not_remembered() -> None:
+    """Four thousand names of 64 KiB would be a quarter of a gigabyte."""
+    loaded = RuleSet([])
+    loaded.covering(LogSource("linux", None, "s" * 65_536))
+    assert not loaded._covering

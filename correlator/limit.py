@@ -1,0 +1,42 @@
+"""A bound on the processor time of one piece of work, for what hostile input can make slow: `re` above all."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class Overtime(Exception):
+    """The work took longer than it may."""
+
+
+class limited:  # noqa: N801 - reads as the statement that it is: `with limited(1.0):`
+    """`with limited(seconds):` raises Overtime within the block after so much processor time of the process.
+
+    It interrupts `re` too, which looks for signals while it searches. Python delivers signals to the main thread alone:
+    in any other nothing is bounded. Blocks must not nest, nor await.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Take the limit; the time runs from the block's beginning."""
+        self._seconds = seconds
+        self._armed = False
+
+    def __enter__(self) -> None:
+        """Start the time."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        signal.signal(signal.SIGVTALRM, self._expired)
+        self._armed = True
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the time."""
+        if self._armed:
+            self._armed = False  # first: a signal that is on its way raises nothing any more
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    def _expired(self, _number: int, _frame: FrameType | None) -> None:
+        if self._armed:
+            raise Overtime(f"more than {self._seconds:g} s of processor time")

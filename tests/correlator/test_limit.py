@@ -1,0 +1,46 @@
+"""The bound on processor time: what is interrupted, what is left alone."""
+
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from correlator.limit import Overtime, limited
+
+
+def test_a_search_that_would_not_end_is_interrupted() -> None:
+    """`(a+)+$` takes years on a hundred characters."""
+    began = time.process_time()
+    with pytest.raises(Overtime, match=r"0\.05 s"), limited(0.05):
+        re.search("(a+)+$", "a" * 100 + "b")
+    assert time.process_time() - began < 2
+
+
+def test_what_ends_in_time_is_left_alone_and_so_is_what_comes_after() -> None:
+    """The timer is off behind the block."""
+    with limited(0.05):
+        pass
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+
+
+def test_an_error_within_the_block_passes_and_stops_the_time() -> None:
+    """The block's own error is the one that is seen."""
+    with pytest.raises(KeyError), limited(10):
+        raise KeyError
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+
+
+def test_in_another_thread_nothing_is_bounded_and_nothing_fails() -> None:
+    """Only the main thread gets signals."""
+
+    def work() -> int:
+        with limited(0.001):
+            return sum(range(1_000_000))
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() > 0
