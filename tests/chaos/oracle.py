@@ -1,13 +1,13 @@
 """What an uninterrupted run gives: the rules evaluated on every acknowledged event, in order, and its matches grouped."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from correlator.matching import alert_key
 from correlator.rules import load
 from soc.clock import SECOND
-from soc.events import digest, from_wire, to_wire
+from soc.events import Event, digest, from_wire, to_wire
 from tests.chaos.events import WINDOW, event
 
 
@@ -32,18 +32,22 @@ class Span:
     last_seen: int
 
 
-def matches(rules: Path, began: int, count: int) -> list[Expected]:
-    """Return the matches of the first `count` events, in order."""
+def matches(rules: Path, events: Iterable[Event]) -> list[Expected]:
+    """Return the matches of the events, in order."""
     loaded = load([rules])
     assert not loaded.failures, loaded.failures
     found = []
-    for number in range(count):
-        made = from_wire(to_wire(event(number, began)))
+    for made in events:
         for hit in loaded.evaluate(made.logsource, made.fields):
             rule = hit.rule.ref.id
             key = alert_key(hit.rule, made)
             found.append(Expected(digest(rule, made.id), key, rule, made.time, made.site, made.host))
     return found
+
+
+def load_of(began: int, count: int) -> Iterator[Event]:
+    """Yield the first `count` events of the load, as they come from the bus."""
+    return (from_wire(to_wire(event(number, began))) for number in range(count))
 
 
 def alerts(expected: Sequence[Expected]) -> dict[str, list[Span]]:

@@ -1,19 +1,17 @@
 """A service that is away stops what needs it and nothing else, and what waited for it arrives."""
 
 import asyncio
-import json
-import re
-from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from soc.bus.base import EVENTS, MATCHES, Bus, TopicPartition
-from soc.events import from_wire
+from soc.bus.base import EVENTS, MATCHES, Bus
+from tests.chaos.collecting import heard, listening, numbers_of
 from tests.chaos.events import WINDOW
 from tests.chaos.processes import Program
 from tests.chaos.province import SESSION, Backends, Province, province, until
-from tests.chaos.senders import TcpSender, UdpSender
+from tests.chaos.senders import TcpSender, UdpSender, line
 from tests.chaos.storm import Storm
 from tests.services.elastic import Elastic
 from tests.services.kafka import Kafka
@@ -22,6 +20,13 @@ from tests.services.process import Port
 pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(900)]
 
 RATE = 125
+
+SOON_FULL = {
+    "SOC_COLLECT__PENDING_MESSAGES": "1000",
+    "SOC_COLLECT__RECEIVE_BUFFER": "262144",
+    "SOC_BUS__PUBLISH_TIMEOUT": "2",
+}
+"""A collector that holds little."""
 
 
 async def appended(bus: Bus, topic: str) -> int:
@@ -53,7 +58,7 @@ async def test_detection_goes_on_while_elasticsearch_is_away(
             made.journal.note("elasticsearch is back")
             await asyncio.sleep(2)
 
-        await storm.run(outage(), rate=RATE)
+        await storm.run(outage, rate=RATE)
         await storm.judge()
 
 
@@ -75,16 +80,17 @@ async def test_the_collector_slows_tcp_and_counts_udp_while_kafka_is_away(
     async with province(tmp_path, seed, backends) as (made, _):
         port = Port().number
         collect = listening(made, port)
+        collect.environment |= SOON_FULL
         collect.start()
         await made.ready(collect)
-        tcp, udp, stop = TcpSender(port, 300), UdpSender(port, 300), asyncio.Event()
+        tcp, udp, stop = TcpSender(port, 300, partial(line, "tcp")), UdpSender(port, 300), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(tcp.send(stop))
             tasks.create_task(udp.send(stop))
             await asyncio.sleep(2)
             await asyncio.to_thread(kafka.kill)
             made.journal.note(f"kafka is away: {tcp.sent} by TCP, {udp.sent} by UDP")
-            await asyncio.sleep(12 if longer == 1 else 60)
+            await asyncio.sleep(9 if longer == 1 else 60)
             before = tcp.sent
             await asyncio.sleep(3)
             assert tcp.sent == before, "the TCP sender does not wait"
@@ -99,19 +105,6 @@ async def test_the_collector_slows_tcp_and_counts_udp_while_kafka_is_away(
             await asyncio.sleep(2)
             stop.set()
         await accounted(made, collect, tcp, udp)
-
-
-def listening(made: Province, port: int) -> Program:
-    """Return a collector that is soon full."""
-    collect = made.role("collect")
-    collect.environment |= {
-        "SOC_COLLECT__TCP": json.dumps([{"host": "127.0.0.1", "port": port}]),
-        "SOC_COLLECT__UDP": json.dumps([{"host": "127.0.0.1", "port": port}]),
-        "SOC_COLLECT__PENDING_MESSAGES": "1000",
-        "SOC_COLLECT__RECEIVE_BUFFER": "262144",
-        "SOC_BUS__PUBLISH_TIMEOUT": "2",
-    }
-    return collect
 
 
 async def accounted(made: Province, collect: Program, tcp: TcpSender, udp: UdpSender) -> None:
@@ -138,27 +131,11 @@ async def accounted(made: Province, collect: Program, tcp: TcpSender, udp: UdpSe
     assert now["full"] > 0
     assert now["kernel"] > 0
     async with made.bus() as bus:
-        numbers = await heard(bus)
+        events = await heard(bus)
+    numbers = numbers_of(events)
     assert numbers["tcp"] == set(range(tcp.sent))
     assert len(numbers["udp"]) == now["udp"]
     print(made.journal)
-
-
-async def heard(bus: Bus) -> dict[str, set[int]]:
-    """Return the numbers on soc.events, by transport. A message that landed twice did so under one id."""
-    ids: dict[str, set[tuple[int, str]]] = {"tcp": set(), "udp": set()}
-    for partition, ends in (await bus.ends(EVENTS)).items():
-        offset = ends.low
-        while page := await bus.read(TopicPartition(EVENTS, partition), offset, 1000):
-            offset = page[-1].offset + 1
-            for record in page:
-                event = from_wire(record.value)
-                found = re.search(r"(tcp|udp)-(\d+)", event.raw or "")
-                assert found, event
-                ids[found[1]].add((int(found[2]), event.id))
-    numbers = {transport: Counter(number for number, _ in each) for transport, each in ids.items()}
-    assert all(number == 1 for each in numbers.values() for number in each.values()), "two ids for one message"
-    return {transport: set(each) for transport, each in numbers.items()}
 
 
 async def test_the_national_soc_gets_everything_else_in_order_and_once(tmp_path: Path, seed: int, longer: int) -> None:
@@ -188,5 +165,5 @@ async def test_the_national_soc_gets_everything_else_in_order_and_once(tmp_path:
             storm.kill(made.alert)  # what was refused stays refused, under the same number
             await made.ready(made.alert)
 
-        await storm.run(misfortune(), rate=RATE)
+        await storm.run(misfortune, rate=RATE)
         await storm.judge(tombstones=1)
