@@ -47,7 +47,10 @@ class Record(NamedTuple):
 
     def header(self, name: str) -> bytes | None:
         """Return the header's first value, or None."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
 
 class Commit(NamedTuple):

@@ -5,20 +5,21 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from soc.bus.base import Commit, Consumer, Record, TopicPartition
 from soc.bus.catalog import Catalog, Topic
-from soc.bus.database import files_of, translated
+from soc.bus.database import translated
 from soc.bus.groups import Group, Member, share
 from soc.bus.processes import this_process
 from soc.bus.segments import Reader
+from soc.bus.topics import check_metadata
 from soc.clock import Clock
 from soc.errors import Abandon, Lost
 from soc.metrics import Metrics
 
-LOOK_SECONDS = 0.025
+LOOK_SECONDS = 0.03
 """How often an idle member looks whether another process has written: two stat calls, no thread."""
 CHECK_SECONDS = 0.5
 """How often it asks the database all the same: members may have come or gone."""
@@ -44,6 +45,20 @@ class Home(Protocol):
 
     def left(self, member: "SqliteConsumer") -> None:
         """Do so no more."""
+
+
+class _Share(NamedTuple):
+    """The partitions that we have in a generation, and where to read each from."""
+
+    generation: int
+    positions: dict[TopicPartition, int]
+
+
+class _Found(NamedTuple):
+    """Records, and the positions behind them."""
+
+    records: list[Record]
+    moved: dict[TopicPartition, int]
 
 
 class SqliteConsumer(Consumer):
@@ -87,6 +102,7 @@ class SqliteConsumer(Consumer):
 
     async def commit(self, positions: Mapping[TopicPartition, Commit]) -> None:
         """See Consumer.commit."""
+        check_metadata(positions)
         foreign = positions.keys() - self._positions.keys()
         if foreign:
             raise Abandon(f"{self.group}: not this member's: {sorted(foreign)}")
@@ -133,23 +149,23 @@ class SqliteConsumer(Consumer):
     async def _fetch(self, max_records: int) -> list[Record]:
         """Return what there is now."""
         self._home.entered(self)
-        generation, assigned = await self._run(self._enter, self._generation)
-        if assigned is not None:
-            self._positions, self._generation = assigned, generation
         seen = self._look()
         try:
-            records, moved = await self._run(self._read, dict(self._positions), max_records, self._turn)
+            found = await self._run(self._read, self._generation, self._positions, max_records, self._turn)
         except Lost as lost:
             partition = TopicPartition(lost.topic, lost.partition)
             self._positions[partition] = self._told[partition] = lost.last
             raise
+        if isinstance(found, _Share):
+            self._generation, self._positions = found
+            return await self._fetch(max_records)
         self._seen = seen
         self._turn += 1
-        for partition, offset in moved.items():
+        for partition, offset in found.moved.items():
             count = offset - self._positions[partition]
             self._home.metrics.bus_polled_records.labels(partition.topic, self.group).inc(count)
-        self._positions |= moved
-        return records
+        self._positions |= found.moved
+        return found.records
 
     async def _idle(self, until: float) -> bool:
         """Wait until something was written, and return False, or until loop time `until`, and return True."""
@@ -168,16 +184,15 @@ class SqliteConsumer(Consumer):
         """Return what changes whenever a topic of ours is written to; () while a write may still leave it as it is."""
         stamps: list[object] = []
         now = self._home.clock.now() * 1000
-        for reader in self._readers.values():
-            for path in (reader.newest.parent, files_of(reader.newest)[1]):
-                try:
-                    status = os.stat(path)  # noqa: PTH116 - pathlib's costs twice as much, forty times a second
-                except FileNotFoundError:
-                    stamps.append(None)
-                    continue
-                if abs(now - status.st_mtime_ns) < _SETTLED:
-                    return ()
-                stamps += (status.st_mtime_ns, status.st_size)
+        for path in (path for reader in self._readers.values() for path in reader.watched):
+            try:
+                status = os.stat(path)  # noqa: PTH116 - pathlib's costs twice as much, forty times a second
+            except FileNotFoundError:
+                stamps.append(None)
+                continue
+            if abs(now - status.st_mtime_ns) < _SETTLED:
+                return ()
+            stamps += (status.st_mtime_ns, status.st_size)
         return tuple(stamps)
 
     async def _run(self, function: Callable[..., T], *arguments: object) -> T:
@@ -189,17 +204,17 @@ class SqliteConsumer(Consumer):
 
     # In the thread --------------------------------------------------------------------------------------------------
 
-    def _enter(self, known: int) -> tuple[int, dict[TopicPartition, int] | None]:
-        """Return the generation, and where to read from if it is not the known one."""
+    def _enter(self, known: int) -> _Share | None:
+        """Return our share of the partitions, and where to read from, if the generation is not the known one."""
         member = self._opened()
         if known and member.generation() == known:
-            return known, None
+            return None
         generation, members = member.members()
         if self.id not in {each.id for each in members}:
             member.join(Member(self.id, this_process(), self._home.clock.monotonic(), self.topics))
             generation, members = member.members()
         shares = share(members, {topic: log.partitions for topic, log in self._logs.items()})
-        return generation, self._starts(shares.get(self.id, frozenset()))
+        return _Share(generation, self._starts(shares.get(self.id, frozenset())))
 
     def _opened(self) -> Group:
         if self._member is None:
@@ -221,25 +236,26 @@ class SqliteConsumer(Consumer):
                 starts[each] = commit.offset if commit else self._readers[topic].low(each.partition)
         return starts
 
-    def _read(
-        self, positions: dict[TopicPartition, int], limit: int, turn: int
-    ) -> tuple[list[Record], dict[TopicPartition, int]]:
-        """Return records and the positions behind them; another partition comes first every time."""
+    def _read(self, known: int, positions: dict[TopicPartition, int], limit: int, turn: int) -> _Share | _Found:
+        """Return our new share if there is one, else records; another partition comes first every time."""
+        changed = self._enter(known)
+        if changed:
+            return changed
         for topic in {partition.topic for partition in positions}:
             self._readers[topic].refresh()
-        records: list[Record] = []
-        moved: dict[TopicPartition, int] = {}
+        found = _Found([], {})
         order = list(positions)
-        for partition in order[turn % len(order) :] + order[: turn % len(order)] if order else ():
+        first = turn % len(order) if order else 0
+        for partition in order[first:] + order[:first]:
             offset = self._not_lost(partition, positions[partition])
-            found = self._readers[partition.topic].read(partition.partition, offset, limit - len(records))
-            if found:
-                self._not_lost(partition, offset, found[0].offset)
-                records += found
-                moved[partition] = found[-1].offset + 1
-            if len(records) >= limit:
+            more = self._readers[partition.topic].read(partition.partition, offset, limit - len(found.records))
+            if more:
+                self._not_lost(partition, offset, more[0].offset)
+                found.records.extend(more)
+                found.moved[partition] = more[-1].offset + 1
+            if len(found.records) >= limit:
                 break
-        return records, moved
+        return found
 
     def _not_lost(self, partition: TopicPartition, offset: int, low: int | None = None) -> int:
         """Return where to read; raise Lost for what is gone and was not reported yet."""

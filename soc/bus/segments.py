@@ -8,7 +8,6 @@ while it enters the successor. So rolling is safe among processes, and a kill at
 import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from soc.bus.base import Ends, Message, Record, TopicShape
 from soc.bus.batches import decode, encode, split
@@ -55,18 +54,17 @@ class Reader:
         self._segments: list[Segment] = []
         self._files: dict[int, sqlite3.Connection] = {}
         self._tails: dict[int, list[Record]] = {}
+        self.watched: tuple[str, ...] = ()
+        """Files of which one changes whenever the topic is written to, as of the last refresh."""
         self.refresh()
-
-    @property
-    def newest(self) -> Path:
-        """The file that is written to, as of the last refresh."""
-        return self._catalog.path(self._topic, self._segments[-1].number)
 
     def refresh(self) -> None:
         """See which segments there are."""
         known = (self._segments[0].number, self._segments[-1].number) if self._segments else None
         if known != self._catalog.range(self._topic):
             self._segments = self._catalog.segments(self._topic)
+            newest = self._catalog.path(self._topic, self._segments[-1].number)
+            self.watched = str(newest.parent), str(files_of(newest)[1])
             for number in [number for number in self._files if number < self._segments[0].number]:
                 self._files.pop(number).close()
 

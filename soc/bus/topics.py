@@ -15,7 +15,6 @@ MAX_KEY_AND_HEADERS = 32_768
 """Bytes of a message's key and headers together."""
 MAX_METADATA = 4_000
 """Bytes of a commit's metadata: Kafka's offset.metadata.max.bytes is 4,096."""
-_SMALL_KEY = 256
 
 
 def shape_of(topic: str, settings: BusSettings) -> TopicShape:
@@ -53,13 +52,16 @@ def by_partition(topic: str, messages: Sequence[Message], partitions: int) -> di
 
 def check_sizes(messages: Sequence[Message], max_value_bytes: int) -> None:
     """Raise DeadLetter("too_large") where a message is larger than the bus takes."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    size = 0
     for message in messages:
         if len(message.value) > max_value_bytes:
             raise DeadLetter("too_large", f"{len(message.value)} bytes; the bus takes {max_value_bytes}")
-        if message.headers or len(message.key) > _SMALL_KEY:
-            size = len(message.key) + sum(len(name) + len(value) for name, value in message.headers)
-            if size > MAX_KEY_AND_HEADERS:
-                raise DeadLetter("too_large", f"key and headers of {size} bytes; the bus takes {MAX_KEY_AND_HEADERS}")
+        if message.headers is not headers:  # nearly always the same object
+            headers = message.headers
+            size = sum(len(name.encode()) + len(value) for name, value in headers)
+        if len(message.key) + size > MAX_KEY_AND_HEADERS:
+            raise DeadLetter("too_large", f"key and headers of over {MAX_KEY_AND_HEADERS} bytes")
 
 
 def check_metadata(positions: Mapping[TopicPartition, Commit]) -> None:

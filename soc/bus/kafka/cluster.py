@@ -77,10 +77,13 @@ def _ssl_context(settings: BusSettings) -> ssl.SSLContext:
     return context
 
 
-def record_of(partition: TopicPartition, record: Any) -> Record:
-    """Return aiokafka's record as ours."""
-    timestamp, key, value = record.timestamp * 1000, record.key or b"", record.value or b""
-    return Record(*partition, record.offset, timestamp, key, value, tuple(record.headers))
+def records_of(partition: TopicPartition, batch: Iterable[Any]) -> list[Record]:
+    """Return aiokafka's records as ours: its milliseconds become microseconds."""
+    topic, number = partition
+    return [
+        Record(topic, number, r.offset, r.timestamp * 1000, r.key or b"", r.value or b"", tuple(r.headers))
+        for r in batch
+    ]
 
 
 class Cluster:
@@ -155,7 +158,7 @@ class Cluster:
             reader.seek(name, first)
             while len(records) < wanted:
                 found = await reader.getmany(timeout_ms=100, max_records=wanted - len(records))
-                records += [record_of(partition, each) for batch in found.values() for each in batch]
+                records += [each for batch in found.values() for each in records_of(partition, batch)]
             reader.unsubscribe()  # else it would go on fetching
         return records
 

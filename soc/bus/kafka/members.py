@@ -19,7 +19,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetCommitRequest
 
 from soc.bus.base import Commit, Consumer, Record, TopicPartition
-from soc.bus.kafka.cluster import AWAY, REQUEST_SECONDS, Cluster, record_of
+from soc.bus.kafka.cluster import AWAY, REQUEST_SECONDS, Cluster, records_of
 from soc.bus.topics import check_metadata
 from soc.errors import Abandon, Lost, Retry, Stop
 from soc.metrics import Metrics
@@ -213,7 +213,7 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
         records: list[Record] = []
         for name, batch in found.items():
             partition = self._cluster.partition(name)
-            records += [record_of(partition, each) for each in batch]
+            records += records_of(partition, batch)
             self._positions[partition] = batch[-1].offset + 1
             self._metrics.bus_polled_records.labels(partition.topic, self._group).inc(len(batch))
         return records

@@ -22,7 +22,7 @@ from soc.metrics import Metrics
 from soc.settings import BusSettings
 from tests.services.kafka import Kafka
 from tests.services.shared import KafkaAddress
-from tests.soc.bus.contract import PARTITIONS, BusContract, behind, drain
+from tests.soc.bus.contract import PARTITIONS, BusContract, behind, drain, poll_forever
 
 ONE = TopicPartition(MATCHES, 0)
 

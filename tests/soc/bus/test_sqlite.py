@@ -112,10 +112,10 @@ class TestCrash:
             assert [record.offset for record in records] == list(range(len(records)))
         parts: dict[tuple[str, int], list[int]] = {}
         for record in (record for records in found.values() for record in records if b":" in record.value):
-            name, publish, number = record.value.split(b":")[:3]
-            parts.setdefault((name.decode(), int(publish)), []).append(int(number))
+            writer, publish, number = record.value.decode().split(":")[:3]
+            parts.setdefault((writer, int(publish)), []).append(int(number))
         for name, last in acknowledged.items():
-            published = [publish for who, publish in parts if who == name]
+            published = [int(publish) for writer, publish in parts if writer == name]
             assert sorted(published) == list(range(len(published)))
             assert len(published) > last, "an acknowledged publish is gone"
         assert all(sorted(numbers) == list(range(30)) for numbers in parts.values()), "a publish is there in part"
