@@ -4,7 +4,6 @@ Names follow the Sigma taxonomy appendix 2.1. Windows channels and Sysmon's Even
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from soc.events import LogSource
@@ -128,7 +127,6 @@ def windows(fields: Mapping[str, Any]) -> LogSource:
     return LogSource("windows", POWERSHELL.get((service or "", event_id)), service)
 
 
-@lru_cache(maxsize=65536)
 def covers(rule: LogSource, event: LogSource) -> bool:
     """Tell whether a rule with that logsource is evaluated on an event with this one.
 
