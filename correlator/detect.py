@@ -5,8 +5,9 @@ Its input is committed only after each match, and each dead letter, is acknowled
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import orjson
@@ -34,6 +35,12 @@ SLICE: Final = 0.02
 PLACE: Final = 256
 """Bytes that a match may grow by on its way: `forward` adds its place."""
 
+MAX_PUBLISH: Final = 8 * 1024 * 1024
+"""Bytes of encoded matches held at once: an event that fires many rules is in each of their matches."""
+
+MAX_NAMED: Final = 10
+"""Failed rules that a dead letter names."""
+
 
 class Detector:
     """Handles batches of soc.events. `detect` is a soc.bus.work.Handler."""
@@ -52,22 +59,25 @@ class Detector:
         gate = self._gate.copy()
         found, letters = await self._evaluate(records, gate)
         await bury(self._bus, self._metrics, letters)
-        if found:
-            await self._bus.publish(MATCHES, [self._message(match) for match, _ in found])
+        for messages in self._publications(match for match, _ in found):
+            await self._bus.publish(MATCHES, messages)
         self._gate = gate  # only now: a batch that comes again is counted once
         self._count(len(records), found)
 
     async def _evaluate(
         self, records: Sequence[Record], gate: FloodGate
     ) -> tuple[list[tuple[Match, int]], list[Letter]]:
-        """Return the matches, each with when its event was appended, and the records that are no events."""
-        matcher = Matcher(self._rules, gate, self._failed)
+        """Return the matches, each with when its event was appended, and letters for what was not evaluated in full."""
         found: list[tuple[Match, int]] = []
         letters: list[Letter] = []
         turn = self._clock.monotonic() + SLICE
         for record in records:
+            failures: list[str] = []
             try:
-                found += ((match, record.timestamp) for match in matcher.matches(record))
+                matches = Matcher(self._rules, gate, partial(self._failed, failures)).matches(record)
+                found += ((match, record.timestamp) for match in matches)
+                if failures:
+                    raise _failures(failures)
             except DeadLetter as error:
                 letters.append(of_record(NAME, record, error, self._clock.now()))
             if self._clock.monotonic() >= turn:
@@ -75,18 +85,38 @@ class Detector:
                 turn = self._clock.monotonic() + SLICE
         return found, letters
 
-    def _message(self, match: Match) -> Message:
-        """Return the record of soc.matches; one too large for the bus leaves its event behind, then its reasons."""
-        bare = replace(match, event=None)
-        for form in (match, bare, replace(bare, reasons=())):
-            value = orjson.dumps(form.to_document())
-            if len(value) <= self._max_value:
-                break
-        return Message(match.alert_key.encode("utf-8", "replace"), value)
+    def _publications(self, matches: Iterable[Match]) -> Iterator[list[Message]]:
+        """Yield the records of soc.matches, in order, as many at once as the bound allows."""
+        messages: list[Message] = []
+        size = 0
+        for match in matches:
+            message = self._message(match)
+            if messages and size + len(message.value) > MAX_PUBLISH:
+                yield messages
+                messages, size = [], 0
+            messages.append(message)
+            size += len(message.value)
+        if messages:
+            yield messages
 
-    def _failed(self, rule: Rule, error: Exception) -> None:
+    def _message(self, match: Match) -> Message:
+        """Return the record of soc.matches; one that the bus does not take leaves its event behind, then its reasons."""
+        key = match.alert_key.encode("utf-8", "replace")
+        bare = replace(match, event=None)
+        for form in (match, bare):
+            try:
+                value = orjson.dumps(form.to_document())
+            except TypeError:  # orjson.JSONEncodeError: the event nests as deep as JSON goes, and stands deeper here
+                continue
+            if len(value) <= self._max_value:
+                return Message(key, value)
+        return Message(key, orjson.dumps(replace(bare, reasons=()).to_document()))
+
+    def _failed(self, failures: list[str], rule: Rule, error: Exception) -> None:
+        if not failures:  # one line an event: hostile events could fail thousands of rules
+            log.warning("rule failed", rule=rule.ref.title, file=rule.file, error=repr(error)[:500])
+        failures.append(rule.ref.title)
         self._metrics.rule_errors.labels(rule.ref.id).inc()
-        log.warning("rule failed", rule=rule.ref.title, file=rule.file, error=repr(error)[:500])
 
     def _count(self, evaluated: int, found: Sequence[tuple[Match, int]]) -> None:
         self._metrics.events_evaluated.inc(evaluated)
@@ -99,3 +129,9 @@ class Detector:
             if match.rule.id == FLOOD_RULE:
                 self._metrics.rule_floods.labels(match.alert_key.split("|")[1]).inc()
                 log.warning("rule floods", title=match.rule.title)
+
+
+def _failures(titles: Sequence[str]) -> DeadLetter:
+    """Return why an event is kept as a dead letter though it was evaluated: a retry completes it."""
+    named = "; ".join(titles[:MAX_NAMED])
+    return DeadLetter("rule_failed", f"{len(titles)} rules failed, the others' matches are published: {named}")

@@ -118,9 +118,13 @@ def _bulk(arrivals: Sequence[Arrival], done: Collection[int]) -> list[int]:
 
 def _match(record: Record) -> Match:
     try:
-        return Match.from_document(orjson.loads(record.value))
+        match = Match.from_document(orjson.loads(record.value))
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # orjson.JSONDecodeError is a ValueError
         raise DeadLetter("malformed_match", f"not a match: {error!r}") from None
+    texts = (match.id, match.rule.id, match.rule.title, match.alert_key, match.event_id, match.site, match.host)
+    if not (all(isinstance(text, str) for text in texts) and type(match.time) is type(match.received) is int):
+        raise DeadLetter("malformed_match", "ids, title, alert_key, site and host must be strings, times integers")
+    return match
 
 
 def _case(match: Match) -> Message:

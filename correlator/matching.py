@@ -14,6 +14,9 @@ from soc.events import SCHEMA, Event, digest, from_wire, to_document
 MAX_KEY: Final = 400
 """Characters of an alert key; a longer one is cut and told apart by its digest."""
 
+MAX_VALUES: Final = 2000
+"""Values of an event, the elements of its lists counted; rules by the thousand look at each."""
+
 
 class Matcher:
     """Evaluates the rules on records and counts the matches at the gate."""
@@ -25,10 +28,12 @@ class Matcher:
         self._failed = failed
 
     def matches(self, record: Record) -> list[Match]:
-        """Return the matches of one record. Raises DeadLetter where it is no event."""
+        """Return the matches of one record. Raises DeadLetter where it is no event that can be evaluated."""
         event = from_wire(record.value, record.header("schema") or SCHEMA)
         if not all(part is None or isinstance(part, str) for part in event.logsource):
             raise DeadLetter("malformed_event", "the logsource's parts must be strings")
+        if (number := _values(event)) > MAX_VALUES:
+            raise DeadLetter("too_many_values", f"{number}; the rules are evaluated on up to {MAX_VALUES}")
         found: list[Match] = []
         for hit in self._rules.evaluate(event.logsource, event.fields, self._failed):
             verdict = self._gate.admit(hit.rule.ref.id, record.timestamp)
@@ -36,6 +41,10 @@ class Matcher:
             if verdict.begins:
                 found.append(flood_match(hit.rule.ref, record.timestamp, event.site, self._gate.per_minute))
         return found
+
+
+def _values(event: Event) -> int:
+    return sum(len(value) if isinstance(value, list) else 1 for value in event.fields.values())
 
 
 def _match(hit: Hit, event: Event, *, full: bool) -> Match:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import orjson
 
-from correlator.detect import Detector
+from correlator.detect import MAX_PUBLISH, Detector
 from correlator.evaluate import Predicate
 from correlator.flood import FLOOD_RULE
 from correlator.record import Record as Fields
@@ -14,7 +16,7 @@ from soc.alerts import Match
 from soc.bus.base import DEADLETTER, EVENTS, MATCHES, Message, Record
 from soc.bus.deadletters import Letter
 from soc.clock import SystemClock
-from soc.errors import Retry
+from soc.errors import DeadLetter, Retry
 from soc.events import to_wire
 from soc.metrics import Metrics
 from soc.settings import BusSettings, Settings
@@ -113,6 +115,56 @@ async def test_a_match_too_large_for_the_bus_leaves_its_event_behind(
     assert match.reasons
 
 
+async def test_an_event_that_nests_as_deep_as_json_goes_leaves_its_match_behind_it(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """Within the match it stands a level deeper than the encoder goes; that must not stop the stage for good."""
+    deepest = max(depth for depth in range(1, 300) if encodes(depth))
+    event = make_event(1, fields={"Action": "login_failed", "x": nested(deepest)})
+    await bus.publish(EVENTS, [Message(b"k", to_wire(event))])
+    await Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, SystemClock()).detect(await read(EVENTS))
+    (record,) = await read(MATCHES)
+    assert Match.from_document(orjson.loads(record.value)).event is None
+
+
+def nested(depth: int) -> Any:
+    """Return so many lists within each other."""
+    found: Any = "x"
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+def encodes(depth: int) -> bool:
+    """Tell whether an event with a value that nests so deep has a wire form."""
+    try:
+        to_wire(make_event(1, fields={"x": nested(depth)}))
+    except DeadLetter:
+        return False
+    return True
+
+
+async def test_matches_are_encoded_a_few_megabytes_at_a_time(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """Large events that fire many rules must not stand in memory once for each rule."""
+    (rule,) = rule_from(FAILED_LOGIN).rules
+    rules = [rule._replace(ref=replace(rule.ref, id=f"rule {number}")) for number in range(40)]
+    await bus.publish(EVENTS, [Message(b"k", to_wire(make_event(1, raw="x" * 500_000)))])
+    sizes: list[int] = []
+    publish = bus.publish
+
+    async def measured(topic: str, messages: Sequence[Message]) -> None:
+        sizes.append(sum(len(message.value) for message in messages))
+        await publish(topic, messages)
+
+    bus.publish = measured  # type: ignore[method-assign]  # to see what is published at once
+    await Detector(settings, RuleSet(rules), bus, metrics, SystemClock()).detect(await read(EVENTS))
+    assert len(sizes) > 1
+    assert max(sizes) <= MAX_PUBLISH
+    assert len({Match.from_document(orjson.loads(record.value)).id for record in await read(MATCHES)}) == 40
+
+
 async def test_even_its_reasons_may_be_too_large(
     settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
 ) -> None:
@@ -130,7 +182,7 @@ async def test_even_its_reasons_may_be_too_large(
 async def test_a_rule_that_fails_is_counted_and_the_event_goes_on(
     settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
 ) -> None:
-    """A fault of the evaluator is visible and stops nothing."""
+    """A fault of the evaluator is visible and stops nothing; the event is kept, so that a retry can complete it."""
 
     def broken(_fields: Fields) -> bool:
         raise RecursionError
@@ -139,6 +191,9 @@ async def test_a_rule_that_fails_is_counted_and_the_event_goes_on(
     rules = RuleSet([rule._replace(predicate=Predicate(broken, rule.predicate.explain))])
     await Detector(settings, rules, bus, metrics, SystemClock()).detect(await events(bus, read, [1]))
     assert value(metrics, "rule_errors_total", rule=rule.ref.id) == 1
+    (letter,) = [Letter.from_record(record) for record in await read(DEADLETTER)]
+    assert (letter.reason, letter.retriable) == ("rule_failed", True)
+    assert rule.ref.title in letter.detail
     assert value(metrics, "events_evaluated_total") == 1
 
 

@@ -107,7 +107,13 @@ async def test_what_the_store_refuses_is_buried_and_the_others_go_on(
     assert (letter.stage, letter.reason, letter.detail) == ("forward", "store_rejected", "not for us")
 
 
-@pytest.mark.parametrize("value", [b"{", b"[]", b"{}", b'{"id": 1}', b'"text"', b"null"])
+WRONG = [
+    orjson.dumps({**make_match(1).to_document(), **changes})
+    for changes in ({"id": ["x"]}, {"time": "now"}, {"received": None}, {"alert_key": 7}, {"site": {}})
+]
+
+
+@pytest.mark.parametrize("value", [b"{", b"[]", b"{}", b'{"id": 1}', b'"text"', b"null", *WRONG])
 async def test_what_is_no_match_is_buried(forwarder: Forwarder, bus: FlakyBus, read: Read, value: bytes) -> None:
     """Whatever stands on soc.matches."""
     await bus.publish(MATCHES, [Message(b"k", value)])

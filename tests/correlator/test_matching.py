@@ -89,6 +89,14 @@ def test_what_is_no_event_is_a_dead_letter(
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize("fields", [{f"f{n}": 1 for n in range(2001)}, {"f": ["x"] * 1000, "g": ["x"] * 1001}])
+def test_an_event_of_thousands_of_values_is_a_dead_letter(rule_from: RuleFrom, fields: dict[str, Any]) -> None:
+    """Each keyword of each rule would look at each of them: half a minute for a megabyte."""
+    with pytest.raises(DeadLetter) as caught:
+        matcher_of(rule_from(FAILED_LOGIN)).matches(record_of(fields=fields))
+    assert caught.value.reason == "too_many_values"
+
+
 @pytest.fixture
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Rule]:
     """Return a function that makes a rule with an alert_key of its own."""
