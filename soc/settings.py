@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 
@@ -148,6 +149,15 @@ class CollectSettings(_Section):
     """A record's own time further ahead than this is replaced by the time of receipt."""
     door: str = "data/collect.sock"
     """Unix socket where `soc replay` hands events to the running collector. Empty: none."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"no time zone is called {name!r}; want a name like Asia/Ho_Chi_Minh or UTC") from None
+        return name
 
 
 class CorrelateSettings(_Section):
