@@ -125,6 +125,13 @@ async def test_clock_replacements_are_counted(ship: Fixture) -> None:
     assert counted(ship.metrics, "event_times_replaced_total", cause="future") == 1
 
 
+@pytest.mark.parametrize("name", ["Nowhere/City", "", "../etc/passwd"])
+def test_a_zone_that_is_none_is_refused_at_the_start(tmp_path: Path, name: str) -> None:
+    """The zone of RFC 3164 times is checked with the settings, not at the first message."""
+    with pytest.raises(ValueError, match="no time zone is called"):
+        make_settings(tmp_path, timezone=name)
+
+
 async def test_the_intake_is_bounded_by_messages_and_bytes(metrics: Metrics) -> None:
     """It says full at either bound, and that there is room when half is gone."""
     calls: list[str] = []
