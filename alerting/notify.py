@@ -58,6 +58,7 @@ class Notify:
         self._clock = clock
         self._consumer = consumer
         self._tracks = Tracks(bus, consumer, SPAN, id_in)
+        self._told: dict[str, None] = {}
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Tell of each change in order, each once. Raises Retry while the receiver is away; what it has, it keeps.
@@ -80,9 +81,10 @@ class Notify:
         try:
             change = change_of(record)
             ident = message_id(change)
-            if is_told(change, self._lowest) and not track.seen.repeated(ident, record.offset):
+            if self._is_new(change, ident, record, track):
                 await self._sender.tell(change)
                 told = True
+                self._note(ident)
                 self._count("sent")
         except DeadLetter as error:
             log.warning("notification refused", receiver=self._name, reason=str(error))
@@ -92,6 +94,17 @@ class Notify:
             self._count("failed")
             raise
         return ident, told
+
+    def _is_new(self, change: AlertChange, ident: str, record: Record, track: Track) -> bool:
+        if not is_told(change, self._lowest) or track.seen.repeated(ident, record.offset):
+            return False
+        return ident not in self._told
+
+    def _note(self, ident: str) -> None:
+        """Remember a receipt whatever becomes of its commit: partitions may change hands in between."""
+        self._told[ident] = None
+        if len(self._told) > SPAN:
+            del self._told[next(iter(self._told))]
 
     def _count(self, outcome: str) -> None:
         self._metrics.notifications.labels(self._name, outcome).inc()

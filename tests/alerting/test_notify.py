@@ -105,6 +105,27 @@ async def test_a_receipt_is_committed_at_once(bus: Bus, metrics: Metrics) -> Non
         assert hook.taken == [message_id(each) for each in changes]
 
 
+async def test_a_receipt_outlasts_a_rebalance(bus: Bus, metrics: Metrics) -> None:
+    """Partitions that change hands and come back before the commit have nothing told again."""
+    told: list[str] = []
+    group = "notify-hook"
+
+    class Busy:
+        async def tell(self, change: AlertChange) -> None:
+            """Take the message while another member joins and leaves."""
+            told.append(message_id(change))
+            async with bus.consumer(group, [ALERTS]) as other:
+                await other.poll(timeout=0.01)
+
+    await publish(bus, [change(0), change(1)])
+    receiver, clock = WebhookReceiver(name="hook", url="http://127.0.0.1", min_level="high"), SystemClock()
+    async with bus.consumer(group, [ALERTS]) as consumer:
+        notify = Notify(receiver, Busy(), bus, consumer, metrics=metrics, clock=clock)
+        async with beside(work(consumer, notify.handle, metrics=metrics, clock=clock, name=group, idle=0.05)):
+            await caught_up(bus, group, ALERTS)
+    assert told == [message_id(change(0)), message_id(change(1))]
+
+
 async def test_a_message_refused_for_good_is_kept_and_the_others_go_on(bus: Bus, metrics: Metrics) -> None:
     """One dead letter with the answer, even where a later message has to be tried again."""
     changes = [change(0, "opened", 1), change(0, "raised", 2)]
