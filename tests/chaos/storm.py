@@ -15,9 +15,6 @@ from tests.services.process import Service
 AFTERMATH = 15.0
 """Seconds after a kill or a pause within which what was in hand may be told again."""
 
-RESTART_SECONDS = 60.0
-"""As AFTERMATH, where the bus or the store was killed."""
-
 
 class Storm:
     """One run: load, an analyst, misfortune, and the end."""
@@ -122,7 +119,6 @@ class Storm:
 
     async def kill_service(self, service: Service) -> None:
         """Kill a broker or a node under load, and start it again on its data."""
-        self.interruptions.append((time.monotonic() - AFTERMATH, time.monotonic() + RESTART_SECONDS))
         self.province.journal.note(f"killed {service.name}")
         await asyncio.to_thread(service.restart)
         self.province.journal.note(f"{service.name} is back")
@@ -145,7 +141,8 @@ class Storm:
         program.resume()
         province.journal.note(f"resumed {program.name}")
         if program.name.startswith("alert"):
-            self.interruptions.append((paused - AFTERMATH, time.monotonic() + AFTERMATH))
+            thrice = [(paused - AFTERMATH, time.monotonic() + AFTERMATH)] * 3  # the second joins, takes over, leaves
+            self.interruptions += thrice
         await asyncio.sleep(province.random.uniform(1, 3))
         await asyncio.to_thread(second.stop)
 
