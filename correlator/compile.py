@@ -1,12 +1,13 @@
 """Sigma rule files in, neutral rules out. pySigma parses; `translate` makes neutral syntax of what it parsed.
 
-With `modifiers` and `translate` the only importer of pySigma, and run as a short-lived process
+With `document`, `locate`, `modifiers` and `translate` the only importer of pySigma, and run as a short-lived process
 (`python -m correlator.compile`), so that neither its memory nor its time burdens a running consumer: a request as JSON
 on standard input, the pickled `Compiled` on standard output.
 """
 
 import os
 import pickle
+import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,9 +18,10 @@ from uuid import NAMESPACE_URL, uuid5
 import orjson
 import yaml
 from sigma.rule import SigmaRule
-from sigma.rule.base import SigmaYAMLLoader
 
 from correlator import condition, modifiers, translate
+from correlator.document import Loader, check_depth, check_size
+from correlator.limit import limited
 from correlator.locate import Refused, line_of
 from correlator.source import Compiled, Failure, RuleSource
 from correlator.syntax import Any, Node
@@ -28,6 +30,12 @@ from soc.events import LogSource
 
 MAX_FILE: Final = 1_048_576
 """Bytes of the largest rule file that is read."""
+
+MAX_SECONDS: Final = 10.0
+"""Processor time for one rule; an ordinary one takes a millisecond."""
+
+MAX_MEMORY: Final = 4 * 1024**3
+"""Bytes of address space of the compiler's process: a rule that explodes fails alone, the others are compiled."""
 
 MAX_DESCRIPTION: Final = 4000
 MAX_REMARKS: Final = 50
@@ -71,14 +79,20 @@ def _compile_file(file: Path, placeholders: translate.Placeholders) -> Iterator[
     except (OSError, ValueError) as error:
         yield Failure(str(file), 1, f"cannot be read: {error}")
         return
-    loader = SigmaYAMLLoader(text)
+    try:
+        yield from _compile_documents(file, text, placeholders)
+    except yaml.YAMLError as error:  # the rest of the file cannot be read either
+        mark = getattr(error, "problem_mark", None)
+        yield Failure(str(file), mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")
+
+
+def _compile_documents(file: Path, text: str, placeholders: translate.Placeholders) -> Iterator[RuleSource | Failure]:
+    check_depth(text)
+    loader = Loader(text)
     try:
         while loader.check_node():
             if (node := loader.get_node()) is not None:
                 yield from _compile_document(file, node, loader, placeholders)
-    except yaml.YAMLError as error:  # the rest of the file cannot be read either
-        mark = getattr(error, "problem_mark", None)
-        yield Failure(str(file), mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")
     finally:
         loader.dispose()
 
@@ -92,13 +106,16 @@ def _read(file: Path) -> str:
 
 
 def _compile_document(
-    file: Path, node: yaml.Node, loader: SigmaYAMLLoader, placeholders: translate.Placeholders
+    file: Path, node: yaml.Node, loader: Loader, placeholders: translate.Placeholders
 ) -> Iterator[RuleSource | Failure]:
     document: Anything = None
     try:
-        document = loader.construct_document(node)
-        if document is not None:
-            yield _rule(document, file, node.start_mark.line + 1, placeholders)
+        with limited(MAX_SECONDS):
+            check_size(node)
+            document = loader.construct_document(node)
+            rule = None if document is None else _rule(document, file, node.start_mark.line + 1, placeholders)
+        if rule is not None:
+            yield rule
     except Exception as error:  # noqa: BLE001 - pySigma meets a malformed rule with exceptions of any type
         yield Failure(str(file), line_of(error, node, document, placeholders), _reason(error))
 
@@ -114,6 +131,8 @@ def _rule(document: Anything, file: Path, line: int, placeholders: translate.Pla
     for kind, remark in _UNSUPPORTED.items():
         if kind in document:
             raise Refused(remark, kind)
+    if (taxonomy := document.get("taxonomy", "sigma")) != "sigma":
+        raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
     parsed = SigmaRule.from_dict({**document, "detection": translate.texts(document.get("detection"))})
     return RuleSource(
         ref=_ref(parsed),
@@ -170,6 +189,7 @@ def _condition(parsed: SigmaRule, placeholders: translate.Placeholders) -> Node:
 
 def main() -> None:
     """Answer one request: {"paths": [...], "placeholders": {...}}."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     request = orjson.loads(sys.stdin.buffer.read())
     compiled = compile_files([Path(path) for path in request["paths"]], request["placeholders"])
     sys.stdout.buffer.write(pickle.dumps(compiled, pickle.HIGHEST_PROTOCOL))

@@ -9,6 +9,7 @@ from sigma.rule import SigmaDetection
 
 from correlator import translate
 from correlator.condition import ConditionError
+from correlator.limit import Overtime
 
 _KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (sigma.SigmaLogsourceError, "logsource"),
@@ -44,6 +45,8 @@ def line_of(error: Exception, node: yaml.Node, document: Any, placeholders: tran
 def _node_of(
     error: Exception, node: yaml.Node, document: Any, placeholders: translate.Placeholders
 ) -> yaml.Node | None:
+    if isinstance(error, Overtime | MemoryError | RecursionError):
+        return None  # to look for the part at fault would be to do it all again
     if isinstance(error, yaml.YAMLError):
         return next(_duplicates(node), None)
     if isinstance(error, Refused):

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from correlator import compile as compile_module
 from correlator.compile import MAX_FILE, compile_files
 from correlator.evaluate import predicate, reasons
 from correlator.record import Record
@@ -102,7 +103,6 @@ def test_a_file_of_several_documents_gives_several_rules_with_their_lines(tmp_pa
         ("User: root", "User|nosuch: root", 15, "nosuch"),
         ("User: root", "User|re: '('", 15, "invalid"),
         ("User: root", "User|expand: '%admins%'", 15, "%admins%"),
-        ("User: root", "User: 2020-01-01", 15, "Unsupported type"),
         ("        User: root", "        - A: 1\n        - B|gt: x", 16, "incompatible"),
         ("        User: root", "        {}", 14, "empty"),
         ("level: critical", "level: urgent", 4, "urgent"),
@@ -112,6 +112,8 @@ def test_a_file_of_several_documents_gives_several_rules_with_their_lines(tmp_pa
         ("    product: Linux\n    service: sshd", "    definition: none", 10, "can't be empty"),
         ("alert_key: [User, SourceIp]", "alert_key: User", 9, "alert_key"),
         ("level: critical", "level: critical\nlevel: low", 5, "Duplicate"),
+        ("level: critical", "level: critical\ntaxonomy: ecs", 5, "taxonomy 'ecs'"),
+        ("User: root", "User|windash: ['-a -b -c -d -e -f']", 15, "more than five flags"),
         ("    - attack.t1078", "    - [", 8, "not YAML"),
         ("detection:", "correlation:", 13, "correlation rules are not evaluated yet"),
         ("detection:", "filter: x\ndetection:", 13, "filters are not applied yet"),
@@ -135,6 +137,60 @@ def test_a_rule_that_cannot_be_compiled_names_line_and_reason(
 def test_what_is_no_rule_is_a_failure_and_no_crash(tmp_path: Path, text: str) -> None:
     """Whatever YAML can say."""
     assert failure_of(tmp_path, text).line >= 1
+
+
+@pytest.mark.parametrize("deep", ["[" * 200_000, "{a: " * 100_000, "- " * 200_000, "? " * 200_000])
+def test_yaml_that_nests_without_end_is_a_failure(tmp_path: Path, deep: str) -> None:
+    """Libyaml would overflow the stack, and the whole rule set would be lost."""
+    assert "nested deeper" in failure_of(tmp_path, deep).reason
+
+
+def test_aliases_that_multiply_are_a_failure(tmp_path: Path) -> None:
+    """Ten lines that stand for ten thousand million values."""
+    lines = ["a: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 11))]
+    text = "\n".join(lines) + "\n" + RULE.replace("User: root", "User: *a10")
+    assert "aliases" in failure_of(tmp_path, text).reason
+
+
+def test_aliases_that_repeat_a_little_are_yaml(tmp_path: Path) -> None:
+    """They are part of the language."""
+    text = RULE.replace("User: root", "User: &names [root, toor]\n        Target: *names")
+    assert len(compile_files([write(tmp_path, "rule.yml", text)], {}).rules) == 1
+
+
+def test_a_rule_that_explodes_is_a_failure_in_bounded_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three placeholders of a thousand values are a thousand million values."""
+    monkeypatch.setattr(compile_module, "MAX_SECONDS", 0.2)
+    text = RULE.replace("User: root", "User|expand: '%a%%a%%a%'")
+    compiled = compile_files([write(tmp_path, "rule.yml", text)], {"a": [str(n) for n in range(1000)]})
+    (failure,) = compiled.failures
+    assert "processor time" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("written", "matches"),
+    [
+        ("no", "no"),
+        ("yes", "yes"),
+        ("on", "ON"),
+        ("true", True),
+        ("010", "010"),
+        ("00000429", "00000429"),
+        ("0x10", 16),
+        ("0o10", 8),
+        ("10:30", "10:30"),
+        ("1_000", "1_000"),
+        ("0b11", "0b11"),
+        ("2020-01-01", "2020-01-01"),
+        ("1.5", 1.5),
+        ("12e5", "12e5"),
+        ("-7", -7),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, written: str, matches: Any) -> None:
+    """The specification names YAML 1.2.2; PyYAML reads 1.1, where `no` is false and 10:30 is 630."""
+    (source,) = compile_files([write(tmp_path, "rule.yml", RULE.replace("root", written))], {}).rules
+    assert predicate(source.condition).holds(Record({"User": matches}))
 
 
 def test_a_file_that_is_not_utf8_is_a_failure(tmp_path: Path) -> None:

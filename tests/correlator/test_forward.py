@@ -107,10 +107,14 @@ async def test_what_the_store_refuses_is_buried_and_the_others_go_on(
     assert (letter.stage, letter.reason, letter.detail) == ("forward", "store_rejected", "not for us")
 
 
-WRONG = [
-    orjson.dumps({**make_match(1).to_document(), **changes})
-    for changes in ({"id": ["x"]}, {"time": "now"}, {"received": None}, {"alert_key": 7}, {"site": {}})
-]
+CHANGES: Sequence[dict[str, object]] = (
+    {"id": ["x"]},
+    {"time": "now"},
+    {"received": None},
+    {"alert_key": 7},
+    {"site": {}},
+)
+WRONG = [orjson.dumps({**make_match(1).to_document(), **changes}) for changes in CHANGES]
 
 
 @pytest.mark.parametrize("value", [b"{", b"[]", b"{}", b'{"id": 1}', b'"text"', b"null", *WRONG])
