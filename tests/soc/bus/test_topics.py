@@ -18,7 +18,10 @@ def test_shapes() -> None:
     assert shape_of(DEADLETTER, settings).partitions == 1
 
 
-@given(st.lists(st.builds(Message, st.binary(max_size=9), st.binary(max_size=9), st.just(()), st.none())), st.integers(1, 9))
+@given(
+    st.lists(st.builds(Message, st.binary(max_size=9), st.binary(max_size=9), st.just(()), st.none())),
+    st.integers(1, 9),
+)
 def test_messages_keep_their_order_in_each_partition(messages: list[Message], partitions: int) -> None:
     """By key as partition_for says; nothing is lost."""
     parts = by_partition("t", messages, partitions)
