@@ -1,8 +1,17 @@
 """Fixtures that every test may ask for, and the test run's own beginning and end."""
 
+import os
+
 import pytest
+from hypothesis import settings
 
 from tests.services import shared
+
+# Property tests ---------------------------------------------------------------------------------------------------
+
+settings.register_profile("test", deadline=None)  # a busy machine is no failure
+settings.register_profile("fuzz", deadline=None, max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 # The run ------------------------------------------------------------------------------------------------------------
 
