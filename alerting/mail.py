@@ -45,11 +45,15 @@ def text_of(change: AlertChange) -> str:
 
 
 def compose(receiver: MailReceiver, change: AlertChange) -> EmailMessage:
-    """Return the message, its headers encoded as RFC 2047 asks and free of line ends."""
+    """Return the message, its headers encoded as RFC 2047 asks and free of line ends.
+
+    An encoded word that a log brings (a host called "=?utf-8?q?=0D=0ABcc:...?=") is taken apart: `email` would decode it
+    and write the line end that it holds.
+    """
     message = EmailMessage(policy=SMTP)
     message["From"] = receiver.sender
     message["To"] = ", ".join(receiver.to)
-    message["Subject"] = headline_of(change)
+    message["Subject"] = headline_of(change).replace("=?", "= ?")
     message["Message-ID"] = f"<{message_id(change)}>"
     message["Date"] = formatdate(change.time / SECOND)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday replies stay away

@@ -11,12 +11,27 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alerting.mail import MailSender, compose
 from soc.alerts import Alert, AlertChange, Level, Reason
 from soc.errors import DeadLetter, Retry
 from soc.settings import MailReceiver
 from soc.testing import NOW, make_alert
+
+RECEIVER = MailReceiver(name="ops", host="h", sender="soc@example.vn", to=("an@example.vn",))
+
+_ENCODED = (
+    "=?",
+    "?=",
+    "?q?",
+    "utf-8",
+    "=?utf-8?q?=0D=0ABcc:_evil@x?=",
+    "=?utf-8?b?DQpCY2M6IGVAeA==?=",
+    "=?utf-8?q?=0A?=",
+)
+"""Encoded words with line ends in them, and their pieces."""
 
 
 class Inbox:
@@ -98,6 +113,13 @@ def test_log_content_cannot_add_headers_or_act() -> None:
     assert mail.get_content_type() == "text/plain"
     assert "\x1b" not in mail.get_content()
     assert max(map(len, raw.splitlines())) < 998
+
+
+@given(host=st.lists(st.sampled_from([*_ENCODED, "x", " ", "é", ":", "\n", "a" * 40]), max_size=12).map("".join))
+def test_encoded_words_in_a_log_stay_text(host: str) -> None:
+    """A host name that is an RFC 2047 encoded line end adds no header: the mail has ours alone, and can be written."""
+    written = message_from_bytes(compose(RECEIVER, change(make_alert(host=host))).as_bytes(), policy=default)
+    assert sorted(written.keys()) == sorted(compose(RECEIVER, change()).keys())
 
 
 def test_a_flood_of_text_is_bounded() -> None:
