@@ -9,7 +9,7 @@ import os
 import pickle
 import resource
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any as Anything
 from typing import Final
@@ -48,7 +48,11 @@ def compile_files(paths: Sequence[Path], placeholders: translate.Placeholders) -
     modifiers.register()
     rules: dict[str, RuleSource] = {}
     failures: list[Failure] = []
-    for file in _files(paths):
+
+    def unreadable(error: OSError) -> None:
+        failures.append(Failure(str(error.filename), 1, f"cannot be read: {error}"))
+
+    for file in _files(paths, unreadable):
         for outcome in _compile_file(file, placeholders):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
@@ -60,11 +64,12 @@ def compile_files(paths: Sequence[Path], placeholders: translate.Placeholders) -
     return Compiled(tuple(rules.values()), tuple(failures))
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
+def _files(paths: Sequence[Path], unreadable: Callable[[OSError], None]) -> Iterator[Path]:
     for path in paths:
         if path.is_file():
             yield path
-        for folder, folders, names in os.walk(path):
+            continue
+        for folder, folders, names in os.walk(path, onerror=unreadable):
             folders.sort()
             yield from (Path(folder, name) for name in sorted(names) if _is_rule(name))
 
@@ -133,7 +138,9 @@ def _rule(document: Anything, file: Path, line: int, placeholders: translate.Pla
             raise Refused(remark, kind)
     if (taxonomy := document.get("taxonomy", "sigma")) != "sigma":
         raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
-    parsed = SigmaRule.from_dict({**document, "detection": translate.texts(document.get("detection"))})
+    if isinstance(detection := document.get("detection"), dict) and isinstance(detection.get("timeframe"), str):
+        raise Refused("'timeframe' is deprecated; write a correlation rule", "detection")
+    parsed = SigmaRule.from_dict({**document, "detection": translate.texts(detection)})
     return RuleSource(
         ref=_ref(parsed),
         logsource=LogSource(*(_lower(getattr(parsed.logsource, part)) for part in LogSource._fields)),

@@ -78,6 +78,9 @@ _ANCHORS: Final = {
     (True, True): Anchor.CONTAINS,
 }
 
+_FOREIGN: Final = re.compile(r"\[:\^?[a-z]+:\]|(?<!\\)(?:\\\\)*\\Z")
+"""What PCRE and Python both read, and differently: POSIX classes, and \\Z before a last newline."""
+
 
 def texts(definition: Anything) -> Anything:
     """Write the numbers under a modifier of text as text: YAML made numbers of them, Sigma knows only strings."""
@@ -172,6 +175,8 @@ def _regex(value: SigmaRegularExpression) -> Regex:
     for flag in value.flags:
         flags |= _FLAGS[flag]
     pattern = value.regexp.to_plain_regex()
+    if found := _FOREIGN.search(pattern):
+        raise SigmaValueError(f"{found[0]} is not evaluated as PCRE means it; write a class like [a-z], or $")
     re.compile(pattern, flags)  # with its flags, and after its placeholders: pySigma checked it before them
     return Regex(pattern, flags)
 

@@ -1,5 +1,6 @@
 """Rule files in, rules and failures out: each failure with file, line and reason, and the others still compiled."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,7 @@ def test_a_file_of_several_documents_gives_several_rules_with_their_lines(tmp_pa
         ("alert_key: [User, SourceIp]", "alert_key: User", 9, "alert_key"),
         ("level: critical", "level: critical\nlevel: low", 5, "Duplicate"),
         ("level: critical", "level: critical\ntaxonomy: ecs", 5, "taxonomy 'ecs'"),
+        ("    condition: sel", "    timeframe: 5m\n    condition: sel", 13, "timeframe"),
         ("User: root", "User|windash: ['-a -b -c -d -e -f']", 15, "more than five flags"),
         ("    - attack.t1078", "    - [", 8, "not YAML"),
         ("detection:", "correlation:", 13, "correlation rules are not evaluated yet"),
@@ -204,6 +206,23 @@ def test_a_file_that_is_not_utf8_is_a_failure(tmp_path: Path) -> None:
 def test_a_file_over_the_limit_is_a_failure(tmp_path: Path) -> None:
     """A rule file is never a megabyte; what is, is no rule file."""
     assert "larger than" in failure_of(tmp_path, RULE + "#" * MAX_FILE).reason
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rules would be missing without a word."""
+    write(tmp_path, "good.yml", RULE)
+    (tmp_path / "locked").mkdir()
+    scan = os.scandir
+
+    def refuse(path: Path) -> Any:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    compiled = compile_files([tmp_path], {})
+    assert len(compiled.rules) == 1
+    assert [failure.file for failure in compiled.failures] == [str(tmp_path / "locked")]
 
 
 def test_an_empty_file_holds_no_rule_and_no_failure(tmp_path: Path) -> None:

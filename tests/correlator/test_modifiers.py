@@ -218,11 +218,15 @@ def test_an_unresolved_placeholder_is_refused(refused: Callable[[str], str]) -> 
     assert "%servers% has no value" in refused("sel:\n  F|expand: '%servers%'\ncondition: sel\n")
 
 
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 @pytest.mark.parametrize(
     ("selection", "why"),
     [
         ("F|nosuch: 'a'", "nosuch"),
         ("F|re: '('", "invalid"),
+        ("F|re: '[[:alpha:]]+'", "[:alpha:]"),
+        ("F|re: 'a\\Z'", "\\Z"),
+        ("F|contains|expand|re: 'a'", "unmodified"),
         ("F|cidr: '10.0.0.0/99'", "CIDR"),
         ("F|gt: 'abc'", "incompatible"),
         ("F|exists: 'abc'", "incompatible"),
