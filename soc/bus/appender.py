@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from soc.bus.base import Message
@@ -21,7 +22,8 @@ class Request(NamedTuple):
 
     def answer(self, error: BaseException | None) -> None:
         """Tell the publisher, from any thread."""
-        self.loop.call_soon_threadsafe(self._answer, error)
+        with suppress(RuntimeError):  # its loop has ended, and nobody waits
+            self.loop.call_soon_threadsafe(self._answer, error)
 
     def _answer(self, error: BaseException | None) -> None:
         if self.done.done():

@@ -65,8 +65,7 @@ class Reader:
             self._segments = self._catalog.segments(self._topic)
             newest = self._catalog.path(self._topic, self._segments[-1].number)
             self.watched = str(newest.parent), str(files_of(newest)[1])
-            for number in [number for number in self._files if number < self._segments[0].number]:
-                self._files.pop(number).close()
+            self.close()  # so that a closed file's write-ahead log can be written back and removed
 
     def low(self, partition: int) -> int:
         """Return the oldest offset that is still there, as of the last refresh."""

@@ -86,6 +86,15 @@ def records_of(partition: TopicPartition, batch: Iterable[Any]) -> list[Record]:
     ]
 
 
+async def stopped(stopping: Awaitable[None]) -> None:
+    """Wait, for a bounded time, until a client has stopped; that it fails to is no reason to fail."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await stopping
+    except AWAY as error:
+        log.debug("a client did not stop well", reason=repr(error))
+
+
 class Cluster:
     """A cluster, asked through two clients that are connected at the first question."""
 
@@ -221,10 +230,7 @@ class Cluster:
             async with asyncio.timeout(self._patience), self._admin_lock:
                 while True:
                     try:
-                        if self._admin is None:
-                            self._admin = AIOKafkaAdminClient(**self.options)
-                            await self._admin.start()
-                        return await question(self._admin)
+                        return await question(await self._connected_admin())
                     except AWAY as error:
                         reason = repr(error)
                         if not isinstance(error, TimeoutError):  # a TimeoutError is our own: not ready yet
@@ -233,6 +239,17 @@ class Cluster:
         except TimeoutError:
             await self._drop_admin()
             raise Retry(f"kafka: no answer to {what} in {self._patience} s: {reason}") from None
+
+    async def _connected_admin(self) -> Any:
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(**self.options)
+            try:
+                await admin.start()
+            except BaseException:
+                await admin.close()
+                raise
+            self._admin = admin
+        return self._admin
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Any]:
@@ -261,9 +278,9 @@ class Cluster:
     async def _drop_admin(self) -> None:
         admin, self._admin = self._admin, None
         if admin is not None:
-            await admin.close()
+            await stopped(admin.close())
 
     async def _drop_reader(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            await reader.stop()
+            await stopped(reader.stop())

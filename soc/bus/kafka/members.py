@@ -19,7 +19,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetCommitRequest
 
 from soc.bus.base import Commit, Consumer, Record, TopicPartition
-from soc.bus.kafka.cluster import AWAY, REQUEST_SECONDS, Cluster, records_of
+from soc.bus.kafka.cluster import AWAY, REQUEST_SECONDS, Cluster, records_of, stopped
 from soc.bus.topics import check_metadata
 from soc.errors import Abandon, Lost, Retry, Stop
 from soc.metrics import Metrics
@@ -124,16 +124,15 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
     async def aclose(self) -> None:
         """See Consumer.aclose."""
         kafka, self._kafka = self._kafka, None
+        self._part()
         if kafka is not None:
-            await _stop_consumer(kafka)
+            await stopped(kafka.stop())
 
     # What aiokafka calls --------------------------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - aiokafka gives it
-        """Count: nothing that was read before is committed from now on."""
-        self._changes += 1
-        self._assigned = None
-        self._arrived.clear()
+        """Nothing that was read before is committed from now on."""
+        self._part()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Note the partitions, and as whom we got them."""
@@ -141,6 +140,11 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
         self._assigned = frozenset(self._cluster.partition(name) for name in assigned)
         self._member = _Member(self._coordinator.generation, self._coordinator.member_id)
         self._arrived.set()
+
+    def _part(self) -> None:
+        self._changes += 1
+        self._assigned = None
+        self._arrived.clear()
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
@@ -169,7 +173,7 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
             async with asyncio.timeout(REQUEST_SECONDS):
                 await kafka.start()
         except BaseException as error:
-            await _stop_consumer(kafka)
+            await stopped(kafka.stop())
             if isinstance(error, AWAY):
                 raise Retry(f"kafka: group {self._group!r}: {error!r}") from None
             raise
@@ -206,7 +210,8 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
             await self._find_gaps()
             return []
         except KafkaError as error:
-            raise Retry(f"kafka: {error!r}") from None
+            await self.aclose()  # its tasks may have ended: the next poll joins anew
+            raise Retry(f"kafka: group {self._group!r}: {error!r}") from None
         return self._take(found) if self._generation == self._changes else []
 
     def _take(self, found: Mapping[Any, Sequence[Any]]) -> list[Record]:
@@ -229,10 +234,18 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
         self._set(lows)
 
     async def _find_gaps(self) -> None:
+        """Go on at the oldest record of each partition whose position retention, or a loss of the log's end, has taken."""
         changes = self._changes
-        lows = await self._cluster.lows(sorted(self._positions))
-        if changes == self._changes:
-            self._set(lows)
+        ends = await self._cluster.ends(sorted(self._positions))
+        if changes != self._changes:
+            return
+        for partition, (low, high) in ends.items():
+            if self._positions[partition] > high:
+                log.warning(
+                    "the log ends before our position", partition=partition, position=self._positions[partition]
+                )
+                self._positions[partition] = low
+        self._set({partition: end.low for partition, end in ends.items()})
 
     def _set(self, lows: Mapping[TopicPartition, int]) -> None:
         """Tell aiokafka the positions, and note what retention has taken and nobody was told of."""
@@ -255,11 +268,3 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
             raise Retry(f"kafka: commit of {self._group!r}: {error.__name__}")
         if code:
             raise Stop(f"kafka: commit of {self._group!r}: {error.__name__}: {error.description}")
-
-
-async def _stop_consumer(kafka: Any) -> None:
-    try:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            await kafka.stop()
-    except AWAY as error:
-        log.debug("a consumer did not stop well", reason=repr(error))

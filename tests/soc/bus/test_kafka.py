@@ -22,7 +22,7 @@ from soc.metrics import Metrics
 from soc.settings import BusSettings
 from tests.services.kafka import Kafka
 from tests.services.shared import KafkaAddress
-from tests.soc.bus.contract import PARTITIONS, BusContract, behind, drain, poll_forever
+from tests.soc.bus.contract import PARTITIONS, BusContract, behind, drain, numbers, poll_forever
 
 ONE = TopicPartition(MATCHES, 0)
 
@@ -127,6 +127,15 @@ class TestKafka(BusContract):
             await bus.publish(MATCHES, in_order(50, first))
         assert await everything(bus) == list(range(350))
         assert replaced(bus) == 3
+
+    async def test_a_position_behind_the_logs_end_begins_anew(self, bus: Bus) -> None:
+        """A broker that lost its log's end (power, no flush) numbers anew: nothing new is passed over."""
+        await bus.publish(MATCHES, in_order(10))
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            await drain(consumer, 10)
+            await consumer.commit({ONE: Commit(50)})
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            assert numbers(await drain(consumer, 10)) == list(range(10))
 
     async def test_installations_share_a_cluster(self, bus: Bus, settings: BusSettings) -> None:
         """Another prefix is another bus: other topics, other groups."""
