@@ -85,8 +85,8 @@ class Search:
         rows: list[Row] = []
         total = 0
         for connection in _each(files, self.kind):
-            total += connection.execute(self._count(), self.values).fetchone()[0]
-            rows += connection.execute(self._select(), [*self.values, *(self.after or ()), self.size + 1])
+            total += connection.execute(self.counting(), self.values).fetchone()[0]
+            rows += connection.execute(self.selecting(), [*self.values, *(self.after or ()), self.size + 1])
         rows.sort(key=itemgetter(0, 1), reverse=self.descending)
         return rows[: self.size + 1], total
 
@@ -95,16 +95,19 @@ class Search:
         """How many rows a page has at most."""
         return min(max(self.limit, 1), MAX_PAGE)
 
-    def _count(self) -> str:
+    def counting(self) -> str:
+        """Return the statement that counts the rows of all pages."""
         return f"SELECT count(*) FROM {self.kind} WHERE {self.where}"  # noqa: S608 - our own words; values are bound
 
-    def _select(self) -> str:
+    def selecting(self) -> str:
+        """Return the statement that reads one page, in any order: only its rows' documents are touched."""
         order, sign = ("DESC", "<") if self.descending else ("ASC", ">")
         after = f" AND ({self.column}, id) {sign} (?, ?)" if self.after else ""
-        return (
-            f"SELECT {self.column}, id, document FROM {self.kind} WHERE {self.where}{after} "  # noqa: S608 - as above
+        chosen = (
+            f"SELECT rowid FROM {self.kind} WHERE {self.where}{after} "  # noqa: S608 - as above
             f"ORDER BY {self.column} {order}, id {order} LIMIT ?"
         )
+        return f"SELECT {self.column}, id, document FROM {self.kind} WHERE rowid IN ({chosen})"  # noqa: S608 - as above
 
 
 def tally(files: Files, kind: str, column: str, since: int, until: int) -> list[Tally]:

@@ -16,7 +16,7 @@ SCHEMAS: Final = {
             level INTEGER NOT NULL, rule_id TEXT NOT NULL, rule_title TEXT NOT NULL, site TEXT NOT NULL,
             log TEXT, partition INTEGER, "offset" INTEGER, document BLOB NOT NULL
         );
-        CREATE INDEX matches_of_alert ON matches (alert_key, time, id);
+        CREATE INDEX matches_of_alert ON matches (alert_key, time, id, log, partition, "offset");
         CREATE INDEX matches_received ON matches (received, level, rule_id, rule_title, site)""",
     ALERTS: """
         CREATE TABLE alerts (
@@ -24,13 +24,15 @@ SCHEMAS: Final = {
             rule_id TEXT NOT NULL, rule_title TEXT NOT NULL, site TEXT NOT NULL, count INTEGER NOT NULL,
             opened INTEGER NOT NULL, last_seen INTEGER NOT NULL, haystack TEXT NOT NULL, document BLOB NOT NULL
         );
-        CREATE INDEX alerts_last_seen ON alerts (last_seen, id);
-        CREATE INDEX alerts_opened ON alerts (opened, id);
+        CREATE INDEX alerts_listed ON alerts (last_seen, id, status, level, site, count, opened);
+        CREATE INDEX alerts_opened ON alerts (opened, id, status, level, site, last_seen, rule_id, rule_title);
         CREATE INDEX alerts_status ON alerts (status, level)""",
     KEYS: """
         CREATE TABLE keys (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID""",
 }
-"""What creates a file, by its kind."""
+"""What creates a file, by its kind. The indices hold all that lists, counts and tallies ask for: a million documents are
+not read for one page of them.
+"""
 
 _INSERT_MATCH: Final = "INSERT INTO matches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
@@ -103,7 +105,7 @@ def alert_filter(query: AlertQuery) -> tuple[str, list[Any]]:
     parts, values = ["1"], list[Any]()
     for column, wanted in (("level", query.levels), ("site", query.sites), ("status", query.statuses)):
         if wanted:
-            parts.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+            parts.append(f"+{column} IN ({', '.join('?' * len(wanted))})")  # +: by alerts_listed, which has the order
             values += [int(each) if column == "level" else str(each) for each in wanted]
     for text, value in (("last_seen >= ?", query.since), ("last_seen < ?", query.until)):
         if value is not None:

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from soc.alerts import Level, Place, Status
 from soc.errors import Retry, SettingsError
 from soc.metrics import Metrics
 from soc.settings import StoreSettings
-from soc.store import connect
-from soc.store.base import AlertQuery, AlertRef, Answer, MatchQuery, Store
+from soc.store import connect, queries, tables
+from soc.store.base import AlertQuery, AlertRef, AlertSort, Answer, MatchQuery, Store
+from soc.store.cursors import Position
 from soc.store.files import MOST_OPEN
 from soc.testing import NOW, ManualClock, make_alert, make_match
 from tests.soc.store.contract import CREATED, EXISTS, StoreContract, placed
@@ -194,3 +197,37 @@ async def test_a_search_that_takes_too_long_is_retry(store: Store, settings: Sto
         with pytest.raises(Retry, match="interrupted"):
             await hasty.tally_matches(0, 2**62)
         assert await hasty.find_alert("x") is None
+
+
+@pytest.mark.parametrize("after", [None, Position(NOW, "x")])
+@pytest.mark.parametrize("sort", AlertSort)
+@pytest.mark.parametrize("statuses", [(), (Status.OPEN, Status.ACKNOWLEDGED)])
+async def test_a_list_of_alerts_is_found_without_reading_their_documents(
+    store: Store, settings: StoreSettings, sort: AlertSort, statuses: tuple[Status, ...], after: Position | None
+) -> None:
+    """Whatever the order and the status, an index alone says which alerts are on the page, and how many there are."""
+    await store.put_alerts([(make_alert(), None)])
+    where, values = tables.alert_filter(AlertQuery(statuses=statuses, sites=("a",), levels=(Level.HIGH,), since=NOW))
+    search = queries.Search("alerts", tables.SORTED_BY[sort], where, values, after, 50)
+    assert _unindexed(settings, search) == []
+
+
+async def test_an_alerts_matches_are_found_without_reading_their_events(store: Store, settings: StoreSettings) -> None:
+    """The page of an alert with a million matches reads the events of those that it shows."""
+    await store.add_matches([placed(1)])
+    where, values = tables.match_filter(MatchQuery("key", Place("l", 0, 1), Place("l", 0, 9)))
+    assert _unindexed(settings, queries.Search("matches", "time", where, values, None, 50)) == []
+
+
+def _unindexed(settings: StoreSettings, search: queries.Search) -> list[str]:
+    """Return the steps of the search's statements that walk rows other than those of the page."""
+    (path,) = Path(settings.url.removeprefix("sqlite:///")).glob(f"{search.kind}-*.db")
+    page = [*search.values, *(search.after or ()), 51]
+    with closing(sqlite3.connect(path)) as connection:
+        steps = [
+            row[3]
+            for statement, values in ((search.counting(), search.values), (search.selecting(), page))
+            for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
+    allowed = ("COVERING INDEX", "rowid=?", "LIST SUBQUERY", "USE TEMP B-TREE", "REUSE LIST")
+    return [step for step in steps if not any(part in step for part in allowed)]
