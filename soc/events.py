@@ -32,6 +32,9 @@ class LogSource(NamedTuple):
     service: str | None = None
 
 
+_LOGSOURCE: Final = LogSource._fields
+
+
 class Event(NamedTuple):
     """One log record: immutable and cheap.
 
@@ -84,10 +87,20 @@ def text_of(raw: bytes) -> tuple[str, str]:
 
 def to_document(event: Event) -> dict[str, Any]:
     """Return the wire form as a JSON-ready dict."""
-    document = event._asdict()
-    document["logsource"] = {k: v for k, v in event.logsource._asdict().items() if v is not None}
-    if event.raw is None:
-        del document["raw"], document["charset"]
+    identifier, time, received, site, host, logsource, fields, raw, charset, source = event
+    document = {
+        "id": identifier,
+        "time": time,
+        "received": received,
+        "site": site,
+        "host": host,
+        "logsource": {name: value for name, value in zip(_LOGSOURCE, logsource, strict=True) if value is not None},
+        "fields": fields,
+    }
+    if raw is not None:
+        document["raw"] = raw
+        document["charset"] = charset
+    document["source"] = source
     return document
 
 
