@@ -24,6 +24,9 @@ SHUTDOWN_SECONDS = 3
 CONNECTIONS = 256
 """Connections and requests at once; more are answered 503."""
 
+HEAD_SECONDS = 15.0
+"""How long a connection may take for a request's head, the pause before it included; then it is cut."""
+
 
 def check_exposure(console: ConsoleSettings) -> None:
     """Raise SettingsError where anybody on the network could use the console without signing in."""
@@ -103,7 +106,7 @@ def _server(app: "FastAPI", console: ConsoleSettings, started: Callable[[], None
 
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_protocol(),
         ws="none",
         lifespan="off",
         loop="none",
@@ -113,7 +116,7 @@ def _server(app: "FastAPI", console: ConsoleSettings, started: Callable[[], None
         server_header=False,
         proxy_headers=False,
         limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=15,
+        timeout_keep_alive=round(HEAD_SECONDS),
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         ssl_certfile=console.certificate_file or None,
         ssl_keyfile=console.key_file or None,
@@ -123,3 +126,27 @@ def _server(app: "FastAPI", console: ConsoleSettings, started: Callable[[], None
     except OSError as error:  # ssl.SSLError is one
         raise SettingsError(f"console.certificate_file, console.key_file: {error}") from None
     return Server(config)
+
+
+def _protocol() -> "type[asyncio.Protocol]":
+    from uvicorn.protocols.http.h11_impl import (  # noqa: PLC0415 - as uvicorn
+        H11Protocol,
+        RequestResponseCycle,
+    )
+
+    class Protocol(H11Protocol):
+        """One that does not wait for ever: uvicorn itself has no bound before the first request, nor within a head."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn
+            super().connection_made(transport)
+            self.loop.call_later(HEAD_SECONDS, self._look, None)
+
+        def _look(self, before: RequestResponseCycle | None) -> None:
+            """Cut a connection that is answering nothing, and has brought no request since the last look."""
+            idle = self.cycle is None or self.cycle.response_complete
+            if idle and self.cycle is before:
+                self.transport.close()  # what is still on its way to a slow reader arrives
+            elif not self.transport.is_closing():
+                self.loop.call_later(HEAD_SECONDS, self._look, self.cycle)
+
+    return Protocol

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from alerting.console import serve as serving
 from alerting.console.serve import check_exposure, serve
 from soc.errors import SettingsError
 from soc.settings import Address, ConsoleSettings, User
@@ -68,6 +69,26 @@ async def test_a_slow_request_does_not_hold_the_end(console: World) -> None:
         await asyncio.sleep(0.1)
         stop.set()
     writer.close()
+
+
+async def test_connections_that_ask_for_nothing_are_cut(console: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silent ones and ones that never finish a request's head cannot fill the places that analysts need."""
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    async with asyncio.timeout(8), asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve(console.app, FREE, url.set_result, stop))
+        port = httpx.URL(await url).port
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        whole = b"GET /alerts HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for (_, writer), head in zip(opened, (b"", whole[:-2], whole), strict=True):
+            writer.write(head)
+        silent, unfinished, answered = [await reader.read() for reader, _ in opened]
+        assert (silent, unfinished) == (b"", b"")
+        assert answered.startswith(b"HTTP/1.1 200")
+        for _, writer in opened:
+            writer.close()
+        stop.set()
 
 
 async def test_a_taken_address_names_the_setting(console: World) -> None:
