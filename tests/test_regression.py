@@ -14,6 +14,8 @@ SIGMA = Path(os.environ.get("SOC_SIGMA_PATH", Path(__file__).parents[2] / "share
 STATED = {"cisco": LogSource("cisco", None, "aaa")}
 """Logsources of recordings that do not tell their own, as `soc replay --product --service` states them."""
 
+pytestmark = pytest.mark.xdist_group("sigmahq")  # the rules are compiled once
+
 INFOS = sorted(SIGMA.glob("regression_data/**/info.yml")) or [SIGMA / "regression_data" / "info.yml"]
 
 
@@ -21,6 +23,13 @@ INFOS = sorted(SIGMA.glob("regression_data/**/info.yml")) or [SIGMA / "regressio
 def sigmahq() -> RuleSet:
     """All of SigmaHQ's rules."""
     return load(sorted(SIGMA.glob("rules*")))
+
+
+def test_every_rule_of_sigmahq_compiles_but_for_unresolved_placeholders(sigmahq: RuleSet) -> None:
+    """What does not compile says why, and the reason is right."""
+    assert len(sigmahq.rules) > 3000
+    for failure in sigmahq.failures:
+        assert "has no value" in failure.reason, str(failure)
 
 
 @pytest.mark.parametrize("info", INFOS, ids=lambda path: path.parent.name)

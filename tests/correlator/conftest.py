@@ -1,6 +1,5 @@
 """What the correlator's tests share: rules written in a few lines, compiled as in the service."""
 
-import os
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -71,17 +70,6 @@ def refused(rule_from: RuleFrom) -> Callable[[str], str]:
         return f"{rules.failures[0].line}: {rules.failures[0].reason}"
 
     return decide
-
-
-@pytest.fixture(scope="session")
-def sigma_path() -> Path:
-    """The folder of SigmaHQ's rules and regression data: SOC_SIGMA_PATH, else ../shared/sigma. It must be there."""
-    default = Path(__file__).parents[3] / "shared" / "sigma"
-    path = Path(os.environ.get("SOC_SIGMA_PATH", default))
-    assert (path / "regression_data").is_dir(), (
-        f"{path} has no Sigma rules: set SOC_SIGMA_PATH to a clone of SigmaHQ/sigma"
-    )
-    return path
 
 
 # Ports ---------------------------------------------------------------------------------------------------------------
