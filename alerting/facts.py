@@ -6,7 +6,7 @@ So counts and the last match are left out: they go on changing after the revisio
 from typing import Any, Final
 
 from alerting.visible import iso, visible
-from soc.alerts import AlertChange
+from soc.alerts import AlertChange, told_apart
 
 MAX_TAGS: Final = 50
 MAX_REASONS: Final = 8
@@ -27,7 +27,7 @@ def facts_of(change: AlertChange) -> dict[str, Any]:
         "tags": [visible(tag, 100) for tag in alert.rule.tags[:MAX_TAGS]],
         "site": visible(alert.site, 200),
         "host": visible(alert.host, 300),
-        "reasons": [_reason(*reason) for reason in alert.reasons[:MAX_REASONS]],
+        "reasons": [_reason(*reason) for reason in told_apart(alert.reasons)[:MAX_REASONS]],
     }
 
 

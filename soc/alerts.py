@@ -4,11 +4,16 @@ Every class here is a frozen dataclass whose `to_document`/`from_document` pair 
 the bus (as JSON) and at the store's door. Times are microseconds since the epoch.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from soc.events import digest
+
+_LITERAL: Final = re.compile(r"""[\w %.:;,='"-]{3,}""")
+"""What stands in a pattern, a glob or a regular expression, as it would in the value."""
 
 
 def _plain(value: Any) -> Any:
@@ -121,6 +126,23 @@ class Reason(NamedTuple):
     field: str | None
     value: str
     pattern: str = ""
+
+    def excerpt(self, limit: int) -> str:
+        """Return at most `limit` characters of the value: its beginning, or else the part that the pattern is about."""
+        if len(self.value) <= limit:
+            return self.value
+        value = self.value.lower()
+        literals = sorted(_LITERAL.findall(self.pattern.lower()), key=len, reverse=True)
+        at, length = next(((found, len(each)) for each in literals if (found := value.find(each)) >= 0), (0, 0))
+        start = 0 if at + length < limit else min(at, len(value) - limit + 1)
+        head, rest = ("…" if start else ""), self.value[start:]
+        kept = limit - len(head)
+        return head + (rest if len(rest) <= kept else rest[: kept - 1] + "…")
+
+
+def told_apart(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return the first reason for each field and value: a list is not to say one thing once a pattern."""
+    return tuple({(each.field, each.value): each for each in reversed(tuple(reasons))}.values())[::-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from soc.alerts import Alert, Level
+from soc.alerts import Alert, Level, told_apart
 from soc.bus.base import Record
 from soc.bus.deadletters import Letter
 from soc.clock import SECOND
@@ -57,7 +57,7 @@ def alerts(items: Iterable[Alert], console: Console | None = None) -> None:
         justify: JustifyMethod = "right" if heading == "Count" else "left"
         table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", ratio=share or None)
     for alert in items:
-        why = " ".join(f"{reason.field or 'keyword'}={reason.value}" for reason in alert.reasons[:2])
+        why = " ".join(f"{reason.field or 'keyword'}={reason.excerpt(60)}" for reason in told_apart(alert.reasons)[:2])
         table.add_row(
             Text(alert.level.label, style=COLOURS[alert.level]),
             Text(str(alert.count)),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from alerting.console.shown import moment
-from soc.alerts import Alert
+from soc.alerts import Alert, told_apart
 from soc.store.base import MAX_PAGE, AlertQuery, Store
 
 MAX_ROWS = 10_000
@@ -15,6 +15,9 @@ MAX_ROWS = 10_000
 
 MAX_CELL = 1000
 """Characters at most in one cell."""
+
+MAX_VALUE = 200
+"""Characters at most of one value in the cell that says why."""
 
 HEADINGS = (
     "level", "status", "count", "first_seen", "last_seen", "opened", "site", "host", "rule", "rule_id", "why", "alert_id",
@@ -55,7 +58,7 @@ def inert(cell: str) -> str:
 
 
 def _cells(alert: Alert, zone: ZoneInfo) -> tuple[str, ...]:
-    why = "; ".join(f"{reason.field or 'keyword'}={reason.value}" for reason in alert.reasons)
+    why = "; ".join(f"{reason.field or 'keyword'}={reason.excerpt(MAX_VALUE)}" for reason in told_apart(alert.reasons))
     times = (moment(time, zone).local for time in (alert.first_seen, alert.last_seen, alert.opened))
     about = (alert.site, alert.host, alert.title, alert.rule.id, why, alert.id)
     return (alert.level.label, alert.status.value, str(alert.count), *times, *about)

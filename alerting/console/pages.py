@@ -14,7 +14,7 @@ from alerting.console.desk import Desk
 from alerting.console.documents import MAX_REASON, OrderDocument
 from alerting.console.filters import Filters
 from alerting.console.render import Pages
-from soc.alerts import Act, Alert, Status
+from soc.alerts import Act, Alert, Reason, Status
 from soc.errors import Retry
 
 MATCHES = 10
@@ -133,6 +133,7 @@ async def _show(
         closed=alert.status is Status.CLOSED,
         matches=await desk.matches(alert, MATCHES, cursor),
         source=await desk.rules.find(alert.rule.id),
+        why=_why(alert),
         history=_history(alert),
         action=action[:50],
         outcome=entry_of(alert, action) if action else None,
@@ -148,6 +149,14 @@ async def _show(
         full_limit=RAW_FULL,
         now=desk.clock.now(),
     )
+
+
+def _why(alert: Alert) -> list[tuple[Reason, list[str]]]:
+    """Return the alert's reasons, those of one selection, field and value as one with all the patterns that it met."""
+    patterns: dict[Reason, list[str]] = {}
+    for reason in alert.reasons:
+        patterns.setdefault(reason._replace(pattern=""), []).append(reason.pattern)
+    return list(patterns.items())
 
 
 def _history(alert: Alert) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import jinja2
 from starlette.responses import HTMLResponse
 
 from alerting.console import shown
-from soc.alerts import Level, Status
+from soc.alerts import Level, Status, told_apart
 
 
 class Pages:
@@ -30,6 +30,7 @@ class Pages:
             moment=lambda time: shown.moment(time, zone),
             technique=shown.technique,
             pretty=pretty,
+            told_apart=told_apart,
             levels=tuple(reversed(Level)),
             statuses=tuple(Status),
             zone=str(zone),

@@ -2,8 +2,10 @@
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from soc.alerts import Act, Action, Alert, AlertChange, HistoryEntry, Level, Match, Milestone, Place
+from soc.alerts import Act, Action, Alert, AlertChange, HistoryEntry, Level, Match, Milestone, Place, Reason, told_apart
 from soc.testing import NOW, make_alert, make_match
 
 
@@ -52,3 +54,38 @@ def test_a_place_was_taken_in_only_by_a_reader_of_the_same_log_and_partition() -
     assert not Place("b", 0, 1).not_later_than(Place("a", 0, 5))
     assert not Place("a", 1, 1).not_later_than(Place("a", 0, 5))
     assert not Place("a", 0, 1).not_later_than(None)
+
+
+LINE = "[12-1] 2026-11-22 15:27:11.558 GMT [407] report@app ERROR:  must be superuser to COPY to a program, or so; see there"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "limit", "shown"),
+    [
+        ("*to COPY to*", 200, LINE),
+        ("*to copy to*", 40, "… to COPY to a program, or so; see there"),
+        ("*to COPY to*", 24, "…to COPY to a program, …"),
+        ("/error:\\s+must/", 30, "…ERROR:  must be superuser to…"),
+        ("*2026*", 30, "[12-1] 2026-11-22 15:27:11.55…"),
+        ("*nowhere*", 30, "[12-1] 2026-11-22 15:27:11.55…"),
+        ("", 30, "[12-1] 2026-11-22 15:27:11.55…"),
+        ("*see there", 30, "…o a program, or so; see there"),
+    ],
+)
+def test_an_excerpt_shows_what_the_pattern_is_about(pattern: str, limit: int, shown: str) -> None:
+    """A log line's beginning, a date and a process number, tells nobody why a rule matched."""
+    assert Reason("s", "message", LINE, pattern).excerpt(limit) == shown
+
+
+@given(st.text(), st.text(), st.integers(min_value=2, max_value=40))
+def test_an_excerpt_is_bounded_and_of_the_value(value: str, pattern: str, limit: int) -> None:
+    """Whatever log and rule say: within the limit, and a part of the value between its ellipses."""
+    shown = Reason("s", "f", value, pattern).excerpt(limit)
+    assert len(shown) <= limit
+    assert shown == value or shown.strip("…") in value
+
+
+def test_reasons_are_told_apart_by_field_and_value() -> None:
+    """Two patterns on one value are one reason in a list: the first, in order."""
+    first, again, other = Reason("a", "f", "v", "1"), Reason("b", "f", "v", "2"), Reason("a", "f", "w", "1")
+    assert told_apart((first, again, other)) == (first, other)

@@ -265,3 +265,16 @@ async def test_pages_have_language_labels_and_no_inline_code(console: World) -> 
         assert not any(name == "style" or name.startswith("on") for tag in page.tags for name in tag.attributes)
         labelled = {tag.attributes.get("for") for tag in page.all("label")}
         assert all(tag.attributes.get("id") in labelled for tag in page.all("textarea"))
+
+
+async def test_one_value_that_met_two_patterns_is_told_once(console: World) -> None:
+    """The list says it once, and shows the part of a long line that the pattern is about; the alert lists both."""
+    line = f"[12-1] {'2026-11-22 ' * 6}ERROR: must be superuser to COPY to a program"
+    reasons = (Reason("s", "message", line, "*to COPY*"), Reason("s", "message", line, "*a program"))
+    alert = make_alert(reasons=reasons)
+    await console.put(alert)
+    assert (await console.client.get("/alerts")).text.count("to COPY to a program") == 1
+    page = (await console.client.get(f"/alerts/{alert.id}")).text
+    assert page.count("to COPY to a program") == 1
+    assert "*to COPY*" in page
+    assert "*a program" in page
