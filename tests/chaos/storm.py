@@ -100,15 +100,20 @@ class Storm:
 
     # Misfortune -----------------------------------------------------------------------------------------------------
 
-    async def kill_many(self, number: int, longest: float, patience: float = 0.75) -> None:
-        """Kill processes at random. `patience`: how often one that has come up again, else it may still be starting."""
+    async def kill_many(self, number: int, seconds: float) -> None:
+        """Kill processes at random within so many seconds, about: most times one that has come up again.
+
+        Where the machine is too slow for that, it is one that is still starting.
+        """
         province, choose = self.province, self.province.random
-        names = [province.correlate, province.correlate, province.alert, province.alert, province.publisher]
-        for _ in range(number):
-            program = choose.choice(names)
-            if program is not province.publisher and choose.random() < patience:
+        programs = [province.correlate, province.correlate, province.alert, province.alert, province.publisher]
+        began = time.monotonic()
+        for done in range(number):
+            program = choose.choice(programs)
+            late = time.monotonic() - began > seconds * done / number
+            if program is not province.publisher and not late:
                 await province.ready(program)
-            await asyncio.sleep(choose.uniform(0, longest))
+            await asyncio.sleep(choose.uniform(0, seconds / number))
             self.kill(program)
 
     def kill(self, program: Program) -> None:

@@ -46,10 +46,10 @@ async def test_a_hundred_kills_on_the_embedded_defaults(tmp_path: Path, seed: in
         storm = Storm(made, outside, SESSION)
 
         async def misfortune() -> None:
-            await storm.kill_many(50 * longer, longest=0.7, patience=0.6)
+            await storm.kill_many(50 * longer, seconds=40 * longer)
             await storm.pause_one(made.correlate, "detect", EVENTS)
             made.raise_level()
-            await storm.kill_many(50 * longer, longest=0.7, patience=0.6)
+            await storm.kill_many(50 * longer, seconds=40 * longer)
             await storm.pause_one(made.alert, "group", CASES)
 
         await storm.run(misfortune, rate=125)
@@ -66,14 +66,14 @@ async def test_twenty_kills_on_kafka_and_elasticsearch(
         storm = Storm(made, outside, KAFKA_SESSION)
 
         async def misfortune() -> None:
-            await storm.kill_many(6 * longer, longest=1.5, patience=0.5)
+            await storm.kill_many(6 * longer, seconds=12 * longer)
             await storm.kill_service(kafka)
             await storm.pause_one(made.correlate, "detect", EVENTS)
             made.raise_level()
-            await storm.kill_many(6 * longer, longest=1.5, patience=0.5)
+            await storm.kill_many(6 * longer, seconds=12 * longer)
             await storm.kill_service(elastic)
             await storm.pause_one(made.alert, "group", CASES)
-            await storm.kill_many(6 * longer, longest=1.5, patience=0.5)
+            await storm.kill_many(6 * longer, seconds=12 * longer)
 
         await storm.run(misfortune, rate=125)
         await storm.judge()
