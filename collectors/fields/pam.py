@@ -6,9 +6,10 @@ from typing import Any
 _PAM = re.compile(r"pam_[a-z0-9_]{1,32}\(([^:()]{1,64}):(?:auth|account|session|password|chauthtok)\): (.*)", re.DOTALL)
 _FAILURE = re.compile(
     r"(?:authentication failure|PAM ([0-9]{1,6}) more authentication failures?);"
-    r" logname=\S* uid=\S* euid=\S* tty=\S* ruser=(\S*) rhost=(\S*) *(?:user=(.*))?",
+    r" logname=\S* uid=\S* euid=\S* tty=\S* ruser=(.*) rhost=(\S*) *(?:user=(.*))?",
     re.DOTALL,
 )
+"""ruser is what a remote client calls itself, spaces and all; user, behind it, is an account that exists."""
 _OPENED = re.compile(r"session opened for user (.*?)(?:\(uid=[0-9]+\))? by (\S*?)(?:\(uid=[0-9]+\))?", re.DOTALL)
 _CLOSED = re.compile(r"session closed for user (.*)", re.DOTALL)
 _CHANGED = re.compile(r"password changed for (.*)", re.DOTALL)

@@ -14,7 +14,6 @@ _LINE = re.compile(
     r"\b(DEBUG[1-5]?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|STATEMENT|CONTEXT|QUERY|LOCATION):  (.*)",
     re.DOTALL,
 )
-_AT = re.compile(r"(?:\A|[\s\]])([^\s@]++)@(\S++) \Z")
 _PAIRS = re.compile(r"\b(user|db|client|host|sqlstate)=([^,]*+)")
 _NAMES = {"user": "User", "db": "Database", "client": "SourceIp", "host": "SourceIp", "sqlstate": "SqlState"}
 _UNKNOWN = frozenset({"", "[unknown]", "[local]"})
@@ -78,8 +77,12 @@ def parse(message: str) -> dict[str, Any]:
 
 def _prefix(prefix: str) -> dict[str, str]:
     fields = {_NAMES[name]: value.strip() for name, value in _PAIRS.findall(prefix) if value.strip() not in _UNKNOWN}
-    at = _AT.search(prefix)
-    if at and not fields:
-        pairs = (("User", at[1]), ("Database", at[2]))
-        fields = {name: value for name, value in pairs if value not in _UNKNOWN}
-    return fields
+    return fields or _user_at_database(prefix)
+
+
+def _user_at_database(prefix: str) -> dict[str, str]:
+    """Return what the prefix's last word names; a user's name may hold an @ (Kerberos), a database's rarely does."""
+    words = prefix.split()
+    user, at, database = words[-1].rpartition("@") if words else ("", "", "")
+    pairs = (("User", user if user in _UNKNOWN else user.rpartition("]")[2]), ("Database", database))
+    return {name: value for name, value in pairs if at and value not in _UNKNOWN}

@@ -1,6 +1,7 @@
 """OpenSSH's server: User, SourceIp, SourcePort, AuthMethod, Reason, Action (messages of 9.2 to 10.x).
 
-The user name is the client's own text and may hold " from 192.0.2.1 port 22": the last address is sshd's.
+The name of an invalid user is the client's own text and may hold " from 192.0.2.1 port 22": the last address is sshd's.
+Behind the address of a user that exists stands the key, and a certificate's ID is its maker's text: there the first is.
 """
 
 import re
@@ -11,18 +12,20 @@ from collectors.fields.patterns import first_match, shape
 
 _AT = r"(?P<SourceIp>\S+) port (?P<SourcePort>[0-9]{1,5})"
 _WHO = r"(?:(?:authenticating |invalid )?user (?P<User>.*) )?"
+_CHANGE = "Change of username or service not allowed"
 _PREAUTH = r"(?: \[preauth\])?"
 _REPEATED = re.compile(r"message repeated ([0-9]{1,6}) times: \[ (.*)\]", re.DOTALL)
 
 _SHAPES = {
     "Failed": (
         shape(
-            rf"Failed (?P<AuthMethod>\S+) for (?:invalid user )?(?P<User>.*) from {_AT}(?: ssh[12])?(?:: .*)?",
+            rf"Failed (?P<AuthMethod>\S+) for invalid user (?P<User>.*) from {_AT}(?: ssh[12])?(?:: .*)?",
             "login_failed",
         ),
+        shape(rf"Failed (?P<AuthMethod>\S+) for (?P<User>.*?) from {_AT}(?: ssh[12])?(?:: .*)?", "login_failed"),
     ),
     "Accepted": (
-        shape(rf"Accepted (?P<AuthMethod>\S+) for (?P<User>.*) from {_AT}(?: ssh[12])?(?:: .*)?", "login_accepted"),
+        shape(rf"Accepted (?P<AuthMethod>\S+) for (?P<User>.*?) from {_AT}(?: ssh[12])?(?:: .*)?", "login_accepted"),
     ),
     "Postponed": (
         shape(
@@ -39,7 +42,13 @@ _SHAPES = {
         shape(rf"Connection from {_AT}(?: on .*)?", "connection_opened"),
     ),
     "Disconnected": (shape(rf"Disconnected from {_WHO}{_AT}{_PREAUTH}", "disconnected"),),
-    "Disconnecting": (shape(rf"Disconnecting {_WHO}{_AT}: (?P<Reason>[^:]*)", "disconnecting"),),
+    "Disconnecting": (
+        shape(  # both names are the client's: told apart only where the first has no spaces and none holds the reason
+            rf"Disconnecting (?:(?:authenticating |invalid )?user (?P<User>\S*) )?{_AT}: (?P<Reason>{_CHANGE}): (?!.*{_CHANGE}).*",
+            "disconnecting",
+        ),
+        shape(rf"Disconnecting (?!.*: {_CHANGE}){_WHO}{_AT}: (?P<Reason>[^:]*)", "disconnecting"),
+    ),
     "Received": (
         shape(rf"Received disconnect from {_AT}:[0-9]+: (?P<Reason>.*)", "disconnected"),
         shape(r"Received signal (?P<Reason>.*)", "terminating"),
@@ -79,7 +88,7 @@ _SHAPES = {
     "Server": (shape(r"Server listening on .*", "listening"),),
     "reverse": (
         shape(
-            r"reverse mapping checking getaddrinfo for .* \[(?P<SourceIp>[^\]]+)\] failed.*", "reverse_mapping_failed"
+            r"reverse mapping checking getaddrinfo for \S* \[(?P<SourceIp>[^\]]+)\] failed.*", "reverse_mapping_failed"
         ),
     ),
 }
