@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.fields import MAX_VALUE
+from collectors.fields.sudo import READINGS
 from collectors.syslog import parse
 from soc.events import Event, LogSource
 from soc.testing import NOW
@@ -77,6 +79,60 @@ def test_any_user_name_is_kept_apart(name: str) -> None:
     assert has(event, Action="login_failed", **AT)
 
 
+CERTIFICATE = "ED25519-CERT SHA256:abc ID {id} (serial 0) CA ED25519 SHA256:def"
+
+
+@pytest.mark.parametrize(("outcome", "action"), [("Failed", "login_failed"), ("Accepted", "login_accepted")])
+def test_a_certificates_id_cannot_pass_for_the_address(outcome: str, action: str) -> None:
+    """Whoever makes a certificate writes its ID, which sshd logs behind the address of a user that exists."""
+    key = CERTIFICATE.format(id="x from 192.0.2.1 port 22 ssh2: y")
+    event = of("sshd[1]", f"{outcome} publickey for root from 203.0.113.7 port 4242 ssh2: {key}")
+    assert has(event, User="root", Action=action, **AT)
+
+
+def test_a_user_name_changed_midway_cannot_pass_for_the_address() -> None:
+    """The log has both names that the client gave, the second one behind the address."""
+    text = "Change of username or service not allowed: ({},ssh-connection) -> ({},ssh-connection) [preauth]"
+    for second in ("b", "x 192.0.2.1 port 22: y"):
+        event = of("sshd[1]", f"Disconnecting invalid user a 203.0.113.7 port 4242: {text.format('a', second)}")
+        assert has(event, User="a", Action="disconnecting", Reason="Change of username or service not allowed", **AT)
+    hostile = "a 192.0.2.1 port 22: Change of username or service not allowed: "
+    for first, second in ((hostile, "b"), ("b", hostile)):
+        event = of("sshd[1]", f"Disconnecting invalid user {first} 203.0.113.7 port 4242: {text.format(first, second)}")
+        assert "SourceIp" not in event.fields
+
+
+def test_a_remote_user_cannot_pass_for_the_address() -> None:
+    """An FTP server logs as ruser what the client says that it is called."""
+    head = "pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp"
+    for name in ("bob", "bob rhost=192.0.2.1 user=x", "bob rhost=192.0.2.1"):
+        event = of("vsftpd", f"{head} ruser={name} rhost=203.0.113.7  user=root", 10)
+        assert has(event, Action="pam_auth_failure", SourceIp="203.0.113.7")
+
+
+LONG = 60_000
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("sshd[1]", "reverse mapping checking getaddrinfo for " + " [" * (LONG // 2)),
+        ("postgres[1]", "]" * LONG + "LOG:  x"),
+        ("postgres[1]", "]a@" * (LONG // 3) + "LOG:  x"),
+        ("postgres[1]", " a@" * (LONG // 3) + "LOG:  x"),
+        ("sshd[1]", "Failed password for " + " from a port 1 ssh2: " * (LONG // 21)),
+        ("nginx", ' [x] "' * (LONG // 6)),
+        ("sudo", "a : " + " ; COMMAND=" * (LONG // 11)),
+        ("su", "pam_unix(su:session): session opened for user " + " by (uid=1" * (LONG // 10)),
+    ],
+)
+def test_hostile_text_takes_linear_time(program: str, message: str) -> None:
+    """One datagram must not hold the collector up, for then the kernel drops the others'."""
+    before = process_time()
+    of(program, message)
+    assert process_time() - before < 1
+
+
 def test_sshd_recording() -> None:
     """The attack of the recording, counted: guesses by address, the login that worked, and no line lost."""
     events = [event for event in recorded("sshd") if event.logsource.service == "sshd"]
@@ -105,6 +161,38 @@ def test_sudo(message: str, fields: dict[str, Any]) -> None:
     event = of("sudo", message)
     assert event.logsource == LogSource("linux", None, "sudo")
     assert has(event, **fields)
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        ("/tmp/a ; b", "/bin/bash"),
+        ("/tmp/a ; USER=nobody", "/bin/bash"),
+        ("/tmp/a ; USER=nobody ; COMMAND=/bin/true", "/bin/bash"),
+        ("/tmp/a ; USER=nobody ; COMMAND=/bin/true", "/bin/bash ; USER=x ; COMMAND=y"),
+        ("/tmp/a ; 3 incorrect password attempts ; USER=nobody", "/bin/bash"),
+    ],
+)
+def test_a_folders_name_cannot_hide_a_sudo_command(folder: str, command: str) -> None:
+    """Who may name folders may imitate entries: where a line can be read in several ways, each is a value."""
+    fields = of("sudo", f"mallory : TTY=pts/0 ; PWD={folder} ; USER=root ; COMMAND={command}").fields
+    assert "root" in ([fields["TargetUser"]] if isinstance(fields["TargetUser"], str) else fields["TargetUser"])
+    commands = [fields["CommandLine"]] if isinstance(fields["CommandLine"], str) else fields["CommandLine"]
+    assert command in commands
+    assert fields["Action"] == "command"
+    assert "Reason" not in fields
+
+
+def test_readings_of_a_sudo_line_are_bounded() -> None:
+    """Nobody makes a message of 64 KiB an event of gigabytes."""
+    fields = of("sudo", "a : " + " ; COMMAND=a ; USER=b" * 2_000).fields
+    assert len(fields["CommandLine"]) == READINGS
+
+
+def test_a_sudo_user_with_a_space() -> None:
+    """Directory services have such names."""
+    event = of("sudo", "EXAMPLE\\jane doe : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh")
+    assert has(event, User="EXAMPLE\\jane doe", TargetUser="root", CommandLine="/bin/sh")
 
 
 def test_sudo_recording() -> None:
@@ -205,6 +293,8 @@ def test_nginx_recording() -> None:
         ('FATAL:  no pg_hba.conf entry for host "203.0.113.7", user "u", database "d", no encryption', {"SourceIp": "203.0.113.7", "User": "u", "Database": "d", "Action": "no_hba_entry"}),
         ('FATAL:  role "ghost" does not exist', {"User": "ghost", "Action": "role_missing"}),
         ('FATAL:  database "none" does not exist', {"Database": "none", "Action": "database_missing"}),
+        ('[9] alice@EXAMPLE.ORG@app FATAL:  password authentication failed for user "alice@EXAMPLE.ORG"', {"User": "alice@EXAMPLE.ORG", "Database": "app", "Action": "auth_failed"}),
+        ("[unknown]@[unknown] LOG:  connection received: host=203.0.113.7 port=4242", {"User": None, "Database": None, **AT}),
         ("ERROR:  permission denied for table salaries", {"Action": "permission_denied"}),
         ('ERROR:  syntax error at or near "SELEC" at character 1', {"Action": "syntax_error"}),
         ("LOG:  connection received: host=203.0.113.7 port=4242", {"Action": "connection_received", **AT}),
