@@ -3,6 +3,7 @@
 {"kind": "match", "match": Match.to_document()} or {"kind": "action", "action": Action.to_document()}; key: alert key.
 """
 
+from itertools import chain
 from typing import Any, TypeAlias
 
 import orjson
@@ -41,6 +42,7 @@ def _match(document: dict[str, Any]) -> Match:
         raise ValueError("a match without its place")
     check(match, str, "id", "alert_key", "site", "host")
     check(match, int, "time", "received")
+    check(place, str, "log")
     check(place, int, "partition", "offset")
     check_told(match)
     if month_of(match.received) == OLD or not is_month(month_of(match.received)):
@@ -62,8 +64,8 @@ def _action(document: dict[str, Any]) -> Action:
 def check_told(record: Match | Alert) -> None:
     """Raise TypeError where the rule or the reasons, which people are told, are not made of text."""
     check(record.rule, str, "id", "title", "description")
-    texts = [*record.rule.tags, *(text for reason in record.reasons for text in reason if text is not None)]
-    if not all(isinstance(text, str) for text in texts) or any(reason.value is None for reason in record.reasons):
+    reasons = (each._replace(field=each.field or "") for each in record.reasons)  # a keyword's reason has no field
+    if not all(isinstance(text, str) for text in (*record.rule.tags, *chain.from_iterable(reasons))):
         raise TypeError("tags and reasons are not all text")
 
 

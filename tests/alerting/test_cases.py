@@ -49,6 +49,9 @@ def test_a_match_and_an_action_come_back_as_they_were() -> None:
         ("received", -1),
         ("alert_key", 5),
         ("place", ["l", 0, "7"]),
+        ("place", [["l"], 0, 7]),
+        ("reasons", [{"selection": None, "field": "f", "value": "v", "pattern": "p"}]),
+        ("reasons", [{"selection": "s", "field": "f", "value": "v", "pattern": None}]),
     ],
 )
 def test_a_match_that_cannot_be_grouped_is_refused(field: str, value: object) -> None:
