@@ -1,14 +1,19 @@
 """A list of alerts as CSV that a spreadsheet opens without running anything in it."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from alerting.console.shown import moment
 from soc.alerts import Alert, told_apart
 from soc.store.base import MAX_PAGE, AlertQuery, Store
+
+if TYPE_CHECKING:
+    from _csv import Writer as _Writer
 
 MAX_ROWS = 10_000
 """Alerts at most in one export."""
@@ -28,27 +33,34 @@ BOM = "\ufeff"
 """Tells spreadsheets that this is UTF-8."""
 
 
-async def collect(store: Store, query: AlertQuery, rows: int = MAX_ROWS) -> tuple[list[Alert], int]:
-    """Return the first `rows` alerts of the query, and how many there are in all. Raises Retry."""
-    found: list[Alert] = []
-    page = await store.find_alerts(replace(query, cursor="", limit=min(rows, MAX_PAGE)))
-    total = page.total
-    found.extend(page.items)
-    while page.cursor and len(found) < rows:
-        page = await store.find_alerts(replace(query, cursor=page.cursor, limit=min(rows, MAX_PAGE)))
-        found.extend(page.items)
-    return found[:rows], total
+class Sheet(NamedTuple):
+    """A CSV text (RFC 4180), how many alerts it has, and how many there are in all."""
+
+    text: str
+    rows: int
+    total: int
 
 
-def table(alerts: Iterable[Alert], zone: ZoneInfo) -> str:
-    """Return the CSV text (RFC 4180), times in `zone`, each cell inert and bounded."""
+async def sheet(store: Store, query: AlertQuery, zone: ZoneInfo, most: int = MAX_ROWS) -> Sheet:
+    """Return the first `most` alerts of the query, times in `zone`, each cell inert and bounded. Raises Retry.
+
+    One page of alerts is in memory at a time, and made into text in a thread.
+    """
     text = io.StringIO()
     text.write(BOM)
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(HEADINGS)
-    for alert in alerts:
-        writer.writerow([inert(cell) for cell in _cells(alert, zone)])
-    return text.getvalue()
+    rows, cursor = 0, ""
+    while True:
+        page = await store.find_alerts(replace(query, cursor=cursor, limit=min(most - rows, MAX_PAGE)))
+        await asyncio.to_thread(_write, writer, page.items, zone)
+        rows, cursor = rows + len(page.items), page.cursor
+        if not cursor or rows >= most:
+            return Sheet(text.getvalue(), rows, page.total)
+
+
+def _write(writer: "_Writer", alerts: Iterable[Alert], zone: ZoneInfo) -> None:
+    writer.writerows([inert(cell) for cell in _cells(alert, zone)] for alert in alerts)
 
 
 def inert(cell: str) -> str:

@@ -53,10 +53,10 @@ def router(desk: Desk, pages: Pages) -> APIRouter:
 
     @routes.get("/alerts.csv")
     async def alerts_csv(filters: Annotated[Filters, Query()]) -> Response:
-        found, total = await export.collect(desk.store, filters.query(desk.zone, desk.clock.now()))
-        name = "alerts.csv" if len(found) == total else f"alerts-first-{len(found)}-of-{total}.csv"
+        sheet = await export.sheet(desk.store, filters.query(desk.zone, desk.clock.now()), desk.zone)
+        name = "alerts.csv" if sheet.rows == sheet.total else f"alerts-first-{sheet.rows}-of-{sheet.total}.csv"
         disposition = {"content-disposition": f'attachment; filename="{name}"'}
-        return Response(export.table(found, desk.zone), 200, disposition, "text/csv; charset=utf-8")
+        return Response(sheet.text, 200, disposition, "text/csv; charset=utf-8")
 
     @routes.get("/alerts/{alert_id}")
     async def alert(

@@ -1,6 +1,7 @@
 """CSV: inert, bounded, filtered as the list."""
 
 import csv
+import gc
 import io
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.console import export
-from soc.alerts import Level, Reason, RuleRef
+from soc.alerts import Alert, Level, Reason, RuleRef
+from soc.store.base import AlertQuery, Page
 from soc.testing import make_alert
 from tests.alerting.console.world import World
 
@@ -48,8 +50,8 @@ def test_no_text_begins_as_a_formula(text: str) -> None:
 async def test_an_export_is_bounded_and_says_so(console: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the file's name says how many of how many it has."""
     await console.put(*(make_alert(number) for number in range(5)))
-    original = export.collect
-    monkeypatch.setattr(export, "collect", lambda store, query: original(store, query, 3))
+    original = export.sheet
+    monkeypatch.setattr(export, "sheet", lambda store, query, zone: original(store, query, zone, 3))
     answer = await console.client.get("/alerts.csv")
     assert 'filename="alerts-first-3-of-5.csv"' in answer.headers["content-disposition"]
     assert len(answer.text.splitlines()) == 4
@@ -60,3 +62,18 @@ async def test_an_export_follows_every_page(console: World, monkeypatch: pytest.
     monkeypatch.setattr(export, "MAX_PAGE", 2)
     await console.put(*(make_alert(number) for number in range(5)))
     assert len((await console.client.get("/alerts.csv")).text.splitlines()) == 6
+
+
+async def test_an_export_keeps_no_more_alerts_than_a_page(console: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand alerts full of hostile text must not be in memory at once."""
+    monkeypatch.setattr(export, "MAX_PAGE", 2)
+    await console.put(*(make_alert(number) for number in range(20)))
+    find, alive = console.store.find_alerts, list[int]()
+
+    async def counting(query: AlertQuery) -> Page[Alert]:
+        alive.append(sum(type(each) is Alert for each in gc.get_objects()))
+        return await find(query)
+
+    monkeypatch.setattr(console.store, "find_alerts", counting)
+    assert len((await console.client.get("/alerts.csv")).text.splitlines()) == 21
+    assert max(alive) - alive[0] <= 2
