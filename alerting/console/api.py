@@ -19,10 +19,13 @@ from alerting.console.documents import (
 )
 from alerting.console.filters import Filters
 from soc.alerts import Act, Alert, Level, Status
-from soc.store.base import MAX_PAGE, Page
+from soc.store.base import Page
+
+MAX_MATCHES = 50
+"""Matches of one answer: each brings its event, which is a megabyte where a log is hostile."""
 
 AlertId = Annotated[str, Path(max_length=100)]
-MatchLimit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+MatchLimit = Annotated[int, Query(ge=1, le=MAX_MATCHES)]
 Cursor = Annotated[str, Query(max_length=2000)]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -72,7 +75,7 @@ def router(desk: Desk) -> APIRouter:
         return document((await _alert(desk, alert_id)).to_document())
 
     @routes.get("/alerts/{alert_id}/matches", response_model=MatchList, responses=MISSING, summary="List matches")
-    async def matches(alert_id: AlertId, limit: MatchLimit = 50, cursor: Cursor = "") -> Response:
+    async def matches(alert_id: AlertId, limit: MatchLimit = 10, cursor: Cursor = "") -> Response:
         """One page of the alert's matches with their events, newest first."""
         return document(_page(await desk.matches(await _alert(desk, alert_id), limit, cursor)))
 

@@ -110,3 +110,11 @@ async def test_a_store_that_is_away_is_said_so(console: World, monkeypatch: pyte
         assert "does not answer" in answer.text
         assert "10.0.0.1" not in answer.text
     assert 'hx-get="?level=high"' in (await console.client.get("/alerts?level=high")).text
+
+
+async def test_a_page_of_matches_is_small(console: World) -> None:
+    """Each brings its event, a megabyte where a log is hostile: 50 are the most that one answer carries."""
+    await console.put(FULL)
+    url = f"/api/v1/alerts/{FULL.id}/matches"
+    assert (await console.client.get(url, params={"limit": 50})).status_code == 200
+    assert (await console.client.get(url, params={"limit": 51})).status_code == 422
