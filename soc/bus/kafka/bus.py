@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from soc.bus.base import TOPICS, Bus, Consumer, Ends, Message, Record, TopicPartition
 from soc.bus.kafka.cluster import Cluster, Topic
 from soc.bus.kafka.members import KafkaConsumer
+from soc.bus.kafka.pressure import Pressure
 from soc.bus.kafka.producers import Producers
 from soc.bus.lanes import Lane, wait_for
 from soc.bus.topics import by_partition, check_sizes, partition_for
@@ -24,9 +25,10 @@ class KafkaBus(Bus):
         self._metrics = metrics
         self._clock = clock
         self._cluster = Cluster(settings)
+        self._pressure = Pressure(self._cluster, clock)
         self._topics: dict[str, Topic] = {}
         self._lanes: dict[TopicPartition, Lane] = {}
-        self._lane_tasks: list[asyncio.Task[None]] = []
+        self._running: list[asyncio.Task[None]] = []
         self._tasks: asyncio.TaskGroup | None = None
         self._producers: Producers | None = None
         self._publishing: asyncio.Task[None] | None = None
@@ -49,7 +51,9 @@ class KafkaBus(Bus):
         if not messages:
             return
         check_sizes(messages, self._settings.max_value_bytes)
-        parts = by_partition(topic, messages, self._topic(topic).partitions)
+        count = self._topic(topic).partitions
+        parts = by_partition(topic, messages, count)
+        self._pressure.check(topic, count)
         batches = [
             batch for number, part in parts.items() for batch in self._lane(TopicPartition(topic, number)).put(part)
         ]
@@ -105,13 +109,14 @@ class KafkaBus(Bus):
         return self._topics[name]
 
     async def _publish_until_closed(self, started: asyncio.Event) -> None:
-        """Own the lanes' tasks: a task that fails ends them all, and every later publish says so."""
+        """Own what runs: a task that fails ends them all, and every later publish says so."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            self._producers = Producers(self._cluster, self._metrics, self._clock, tasks)
+            self._running.append(tasks.create_task(self._pressure.run(), name="kafka-pressure"))
+            self._producers = Producers(self._cluster, self._metrics, self._clock, self._pressure, tasks)
             started.set()
             await self._closing.wait()
-            for task in self._lane_tasks:
+            for task in self._running:
                 task.cancel()
             await self._producers.aclose()
 
@@ -129,5 +134,5 @@ class KafkaBus(Bus):
 
             lane = self._lanes[partition] = Lane(deliver, self._settings.linger)
             name = f"kafka-{partition.topic}-{partition.partition}"
-            self._lane_tasks.append(tasks.create_task(lane.run(), name=name))
+            self._running.append(tasks.create_task(lane.run(), name=name))
         return self._lanes[partition]

@@ -13,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from soc.bus.base import TOPICS, Commit, Ends, Record, TopicPartition
@@ -38,6 +39,13 @@ class Topic(NamedTuple):
 
     identity: str
     partitions: int
+
+
+class Kept(NamedTuple):
+    """What a topic's retention keeps: records of so many seconds, so many bytes a partition; 0: without that bound."""
+
+    seconds: float
+    bytes: int
 
 
 def hosts_of(url: str) -> list[str]:
@@ -155,6 +163,34 @@ class Cluster:
 
         return await self._asked(ask, f"commits of {group!r}") if names else {}
 
+    async def groups(self) -> list[str]:
+        """Return the groups of ours that we are allowed to see."""
+        found = await self._asked(lambda admin: admin.list_consumer_groups(), "groups")
+        prefix = self.settings.prefix
+        return sorted(name.removeprefix(prefix) for name, *_ in found if name.startswith(prefix))
+
+    async def has_members(self, group: str) -> bool:
+        """Tell whether anybody is in the group now."""
+        name = [self.group(group)]
+        (answer,) = await self._asked(lambda admin: admin.describe_consumer_groups(name), f"members of {group!r}")
+        return any(members for _code, _group, _state, _type, _protocol, members, *_ in answer.groups)
+
+    async def kept(self, topic: str) -> Kept:
+        """Return the topic's retention as the cluster has it; as we would make it where we may not ask."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, self.settings.prefix + topic)
+        (answer,) = await self._asked(lambda admin: admin.describe_configs([resource]), "settings of a topic")
+        found = {name: value for *_, entries in answer.resources for name, value, *_ in entries}
+        configs = self._configs(topic) | found
+        return Kept(max(0, int(configs["retention.ms"])) / 1000, max(0, int(configs["retention.bytes"])))
+
+    async def since(self, partitions: Iterable[TopicPartition], time: int) -> dict[TopicPartition, int]:
+        """Return the offset of each one's first record that was appended at `time` or later; its end where none was."""
+        names = [self.name(partition) for partition in partitions]
+        async with self._reading() as reader:
+            high = await reader.end_offsets(names)
+            found = await reader.offsets_for_times(dict.fromkeys(names, max(0, time // 1000)))
+        return {self.partition(name): found[name].offset if found.get(name) else high[name] for name in names}
+
     async def read(self, partition: TopicPartition, offset: int, limit: int) -> list[Record]:
         """Return up to `limit` records from `offset` on, or from the oldest where that is gone."""
         name, records = self.name(partition), list[Record]()
@@ -207,15 +243,17 @@ class Cluster:
             raise SettingsError(f"kafka does not make {name} ({error.__name__} {message}): make it, or allow us to")
 
     def _new_topic(self, topic: str) -> Any:
+        name, shape = self.settings.prefix + topic, shape_of(topic, self.settings)
+        return NewTopic(name, shape.partitions, self.settings.replication, topic_configs=self._configs(topic))
+
+    def _configs(self, topic: str) -> dict[str, str]:
         shape = shape_of(topic, self.settings)
-        configs = {
+        return {
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(shape.retention_seconds * 1000 or -1),
             "retention.bytes": str(shape.retention_bytes // shape.partitions or -1),
             "max.message.bytes": str(max(self.settings.max_value_bytes, BATCH_BYTES) + 2 * MAX_KEY_AND_HEADERS),
         }
-        name = self.settings.prefix + topic
-        return NewTopic(name, shape.partitions, self.settings.replication, topic_configs=configs)
 
     # Clients --------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from soc.bus.base import Message, TopicPartition
 from soc.bus.kafka.cluster import AWAY, REQUEST_SECONDS, Cluster
+from soc.bus.kafka.pressure import Pressure
 from soc.bus.lanes import BATCH_BYTES
 from soc.bus.topics import MAX_KEY_AND_HEADERS
 from soc.clock import Clock
@@ -37,9 +38,12 @@ class _Producer:
 class Producers:
     """Delivers messages in order, with one producer after another."""
 
-    def __init__(self, cluster: Cluster, metrics: Metrics, clock: Clock, tasks: asyncio.TaskGroup) -> None:
-        """Producers that are replaced end in `tasks`."""
+    def __init__(
+        self, cluster: Cluster, metrics: Metrics, clock: Clock, pressure: Pressure, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Producers that are replaced end in `tasks`; `pressure` is told what was sent."""
         self._cluster = cluster
+        self._pressure = pressure
         self._seconds = cluster.settings.publish_timeout
         self._metrics = metrics
         self._clock = clock
@@ -62,6 +66,7 @@ class Producers:
                     batch, count = self._fill(producer.kafka, messages, sent, most)
                     await self._send(producer, batch, partition)
                     producer.records += count
+                    self._pressure.sent(partition.topic, count, batch.size())  # compressed, as the log has it
                 sent += count
             except (MessageSizeTooLargeError, RecordListTooLargeError):
                 if count == 1:

@@ -1,12 +1,13 @@
 """Every promise of soc.bus.base, as tests that each backend's test module runs on the real thing."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from soc.bus.base import (
     murmur2,
 )
 from soc.clock import SystemClock
-from soc.errors import Abandon, DeadLetter, Lost
+from soc.errors import Abandon, DeadLetter, Lost, SlowDown
 from soc.events import from_wire, to_wire
 from soc.metrics import Metrics
 from soc.settings import BusSettings
@@ -62,6 +63,18 @@ async def drain(consumer: Consumer, count: int, seconds: float = 30.0) -> list[R
 async def silence(consumer: Consumer, seconds: float = 0.6) -> list[Record]:
     """Return what comes within `seconds`; tests expect nothing."""
     return await consumer.poll(500, seconds)
+
+
+def kilobytes(count: int, first: int = 0) -> list[Message]:
+    """Return numbered messages of one partition, 1 kB each, that hardly compress."""
+    return [Message(b"k", b"%d " % n + os.urandom(1000), (), 0) for n in range(first, first + count)]
+
+
+async def publish_forever(bus: Bus) -> None:
+    """Publish until the bus refuses, at most far beyond any bound of these tests."""
+    for first in range(0, 5000, 20):
+        await bus.publish(MATCHES, kilobytes(20, first))
+        await asyncio.sleep(0.01)
 
 
 async def poll_forever(consumer: Consumer) -> None:
@@ -411,6 +424,35 @@ class BusContract:
                     await one.position(foreign)
 
     # Retention and identity -----------------------------------------------------------------------------------------
+
+    @pytest.fixture
+    def looking_often(self) -> None:
+        """A backend that looks at its groups every few seconds looks all the time."""
+
+    @pytest.mark.usefixtures("looking_often")
+    async def test_publishers_slow_down_before_a_group_loses_records(
+        self, settings: BusSettings, stack: AsyncExitStack
+    ) -> None:
+        """Near what a partition keeps a publish says SlowDown; when the group has gone on, it is taken again."""
+        settings = settings.model_copy(update={"retention_bytes": PARTITIONS * 500_000, "segment_bytes": 65_536})
+        bus = await stack.enter_async_context(connect(settings, Metrics(), SystemClock()))
+        async with bus.consumer("slow", [MATCHES]) as consumer:
+            await assigned(consumer)
+            await consumer.commit({TopicPartition(MATCHES, 0): Commit(0)})
+            with pytest.raises(SlowDown) as slow:
+                await publish_forever(bus)
+            assert "'slow'" in str(slow.value)
+            assert 0 < slow.value.after <= 10
+            low, published = (await bus.ends(MATCHES))[0]
+            assert low == 0, "a record is lost"
+            assert published >= 300
+            await bus.publish(HITS, kilobytes(1))  # another topic is not concerned
+            await consumer.commit({TopicPartition(MATCHES, 0): Commit(published)})
+            async with asyncio.timeout(20):
+                while (await bus.ends(MATCHES))[0].high == published:
+                    with suppress(SlowDown):
+                        await bus.publish(MATCHES, kilobytes(20))
+                    await asyncio.sleep(0.05)
 
     async def test_a_lost_position_is_told_once(self, bus: Bus) -> None:
         """A group that retention has overtaken hears which records are gone, once, and goes on behind the gap."""

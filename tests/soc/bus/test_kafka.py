@@ -4,6 +4,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from soc.bus import connect
 from soc.bus.base import MATCHES, TOPICS, Bus, Commit, Message, Record, TopicPartition
-from soc.bus.kafka import KafkaBus, producers
-from soc.bus.kafka.cluster import client_options, hosts_of
+from soc.bus.kafka import KafkaBus, pressure, producers
+from soc.bus.kafka.cluster import Cluster, client_options, hosts_of
 from soc.clock import SystemClock
-from soc.errors import DeadLetter, Retry, SettingsError
+from soc.errors import DeadLetter, Retry, SettingsError, SlowDown
 from soc.metrics import Metrics
 from soc.settings import BusSettings
 from tests.services.kafka import Kafka
@@ -82,6 +83,63 @@ class TestKafka(BusContract):
         while {self._prefix + topic for topic in TOPICS} & set(await self._admin.list_topics()):  # noqa: ASYNC110 - a broker sets no event
             await asyncio.sleep(0.05)
 
+    @pytest.fixture
+    def looking_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pressure, "LOOK_SECONDS", 0.1)
+
+    @pytest.mark.usefixtures("looking_often")
+    async def test_publishers_slow_down_when_a_group_has_old_records(self, bus: Bus) -> None:
+        """By the topic's own retention, whatever our settings say; not for a group whose last member has left."""
+        await self.alter({"retention.ms": "2000", "retention.bytes": "-1"})
+        await bus.publish(MATCHES, in_order(10))
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            await drain(consumer, 10)
+            await consumer.commit({ONE: Commit(9)})
+            async with asyncio.timeout(20):
+                with pytest.raises(SlowDown, match=r"'g' has records .* older than 90% of the 2 s"):
+                    await self.publish_on(bus)
+            await consumer.commit({ONE: Commit((await bus.ends(MATCHES))[0].high)})
+            await self.until_taken(bus)
+            await consumer.commit({ONE: Commit(9)})
+            with pytest.raises(SlowDown):
+                await self.publish_on(bus)
+        await self.until_taken(bus)
+
+    async def publish_on(self, bus: Bus) -> None:
+        while True:
+            await bus.publish(MATCHES, in_order(1))
+            await asyncio.sleep(0.1)
+
+    async def until_taken(self, bus: Bus) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(SlowDown):
+                    return await bus.publish(MATCHES, in_order(1))
+                await asyncio.sleep(0.1)
+
+    @pytest.mark.usefixtures("looking_often")
+    async def test_what_cannot_be_known_slows_nobody_down(
+        self, bus: Bus, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cluster that answers no question about groups."""
+        asked = asyncio.Event()
+
+        async def refused(_cluster: Cluster) -> list[str]:
+            asked.set()
+            raise ValueError("an answer that nobody expects")
+
+        monkeypatch.setattr(Cluster, "groups", refused)
+        await bus.publish(MATCHES, in_order(10))
+        async with asyncio.timeout(10):
+            await asked.wait()
+        await bus.publish(MATCHES, in_order(10, 10))
+        assert await everything(bus) == list(range(20))
+
+    async def alter(self, configs: dict[str, str]) -> None:
+        """Set the topic's settings, and wait until the broker has them."""
+        await self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, self._prefix + MATCHES, configs)])
+        await asyncio.sleep(0.5)
+
     async def test_topics_are_made_as_wanted(self, bus: Bus, settings: BusSettings) -> None:
         """Append time, both bounds of retention (bytes divided among the partitions), room for the largest value."""
         topic = ConfigResource(ConfigResourceType.TOPIC, self._prefix + MATCHES)
@@ -107,9 +165,7 @@ class TestKafka(BusContract):
 
     async def test_a_batch_that_a_topic_refuses_is_divided(self, bus: Bus) -> None:
         """A topic that somebody made for smaller batches takes them divided; what is too large alone is a dead letter."""
-        limit = ConfigResource(ConfigResourceType.TOPIC, self._prefix + MATCHES, {"max.message.bytes": "3000"})
-        await self._admin.alter_configs([limit])
-        await asyncio.sleep(0.5)
+        await self.alter({"max.message.bytes": "3000"})
         await bus.publish(MATCHES, in_order(20, size=300))
         with pytest.raises(DeadLetter) as refused:
             await bus.publish(MATCHES, in_order(1, 99, size=5000))
