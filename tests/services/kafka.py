@@ -76,7 +76,7 @@ class Kafka(Service):
     def _format(self, classpath: str, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
         command = [jars.JAVA, *JAVA_OPTIONS, QUICK, "-cp", classpath, "kafka.tools.StorageTool", "format"]
-        command += ["--cluster-id", cluster, "--config", str(properties), "--standalone"]
+        command += [f"--cluster-id={cluster}", "--config", str(properties), "--standalone"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if done.returncode:
             raise ServiceError(f"kafka's storage was not formatted:\n{done.stdout}{done.stderr}")
