@@ -10,6 +10,7 @@ from typing import Final, cast
 import structlog
 
 from collectors.framing import Bad, Framer
+from collectors.places import Places
 from collectors.ship import Intake
 from soc.clock import Clock
 from soc.errors import SettingsError
@@ -163,8 +164,10 @@ def _enlarge(sock: socket.socket, size: int) -> None:
 class TcpListener:
     """One listening TCP socket and its connections, all of which wait while the Intake is full."""
 
-    def __init__(self, sock: socket.socket, settings: Settings, intake: Intake, metrics: Metrics, clock: Clock) -> None:
-        """Accept on `sock`, which it owns from now on."""
+    def __init__(
+        self, sock: socket.socket, settings: Settings, intake: Intake, metrics: Metrics, clock: Clock, *, places: Places
+    ) -> None:
+        """Accept on `sock`, which it owns from now on, as long as there are `places`, which listeners share."""
         self._sock = sock
         self._settings = settings.collect
         self._server: asyncio.Server | None = None
@@ -172,6 +175,7 @@ class TcpListener:
         self.intake = intake
         self.metrics = metrics
         self.clock = clock
+        self.places = places
         self.connections: set[Connection] = set()
         self.address = name_of(sock)
         intake.watch(self._pause, self._resume)
@@ -180,11 +184,6 @@ class TcpListener:
         """Accept connections."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), sock=self._sock, backlog=_BACKLOG)
-
-    @property
-    def crowded(self) -> bool:
-        """Tell whether there are as many connections as allowed."""
-        return len(self.connections) >= self._settings.max_connections
 
     def _pause(self) -> None:
         for connection in self.connections:
@@ -230,7 +229,7 @@ class Connection(asyncio.Protocol):
         """Join the listener's connections, or leave at once where there are too many."""
         stream = cast("asyncio.Transport", transport)  # what create_server gives
         listener = self._listener
-        if listener.crowded:
+        if not listener.places.take():
             listener.metrics.connections_refused.labels("tcp").inc()
             stream.abort()
             return
@@ -252,6 +251,7 @@ class Connection(asyncio.Protocol):
         """Take what the end of the stream leaves."""
         if self in self._listener.connections:
             self._listener.connections.remove(self)
+            self._listener.places.give_back()
             self._listener.metrics.connections.labels("tcp").dec()
             self._put(self._framer.finish())
 

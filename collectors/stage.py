@@ -10,6 +10,7 @@ import structlog
 
 from collectors.door import Door
 from collectors.listen import TcpListener, UdpListener, bound
+from collectors.places import Places
 from collectors.ship import Intake, Shipper
 from soc.bus.base import Bus
 from soc.clock import Clock
@@ -80,8 +81,9 @@ class CollectStage:
         for sock in bound(collect.udp, socket.SOCK_DGRAM, "collect.udp"):
             self._udp.append(UdpListener(sock, *common))
             cleanup(self._udp[-1].close)
+        places = Places(collect.max_connections)
         for sock in bound(collect.tcp, socket.SOCK_STREAM, "collect.tcp"):
-            self._tcp.append(TcpListener(sock, *common))
+            self._tcp.append(TcpListener(sock, *common, places=places))
             cleanup(self._tcp[-1].close)
         if self._door:
             await self._door.open()
