@@ -152,7 +152,6 @@ class SqliteConsumer(Consumer):
 
     async def _fetch(self, max_records: int) -> list[Record]:
         """Return what there is now."""
-        self._home.entered(self)
         seen = self._look()
         try:
             found = await self._run(self._read, self._generation, self._positions, max_records, self._turn)
@@ -161,6 +160,7 @@ class SqliteConsumer(Consumer):
             self._positions[partition] = self._told[partition] = lost.last
             raise
         if isinstance(found, _Share):
+            self._home.entered(self)  # now that its group is there
             self._generation, self._positions = found
             return await self._fetch(max_records)
         self._seen = seen

@@ -11,9 +11,11 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
+from structlog.testing import capture_logs
 
 from soc.bus import connect
 from soc.bus.base import EVENTS, HITS, MATCHES, Bus, Commit, Message, Record, TopicPartition
+from soc.bus.heart import TICK_SECONDS
 from soc.bus.sqlite import SqliteBus, folder_of
 from soc.clock import DAY, SystemClock
 from soc.errors import AlreadyRunning, Retry, SettingsError, Stop
@@ -152,6 +154,30 @@ class TestCrash:
                 assert await asyncio.to_thread(process.wait, 30) != 0
         with self.writer(settings, EVENTS, "w", 1) as process:
             assert await asyncio.to_thread(process.wait, 30) == 0
+
+    async def test_processes_may_start_at_once_on_a_fresh_folder(self, tmp_path: Path) -> None:
+        """Each finds or makes what there must be, and all speak of the same logs."""
+        settings = small(tmp_path)
+        writers = [self.writer(settings, HITS, str(number), 1) for number in range(4)]
+        for writer in writers:
+            with writer:
+                assert await asyncio.to_thread(writer.wait, 60) == 0
+        async with connect(settings, Metrics(), SystemClock()) as bus:
+            assert sum(end.high for end in (await bus.ends(HITS)).values()) == 4 * 30
+
+    async def test_a_heart_waits_until_its_group_is_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On a fresh folder another process may be making files for a while: that is no failed heartbeat."""
+        prepare = SqliteBus.prepare_group
+
+        def after_others(bus: SqliteBus, name: str) -> None:
+            time.sleep(3 * TICK_SECONDS)
+            prepare(bus, name)
+
+        monkeypatch.setattr(SqliteBus, "prepare_group", after_others)
+        async with connect(small(tmp_path), Metrics(), SystemClock()) as bus, bus.consumer("g", [MATCHES]) as consumer:
+            with capture_logs() as logs:
+                await assigned(consumer)
+        assert logs == []
 
     async def test_another_processs_records_arrive_soon(self, tmp_path: Path) -> None:
         """An idle poll sees them within tenths of a second."""
