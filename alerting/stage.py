@@ -103,7 +103,14 @@ class AlertStage:
 
         lost = self._settings.bus.on_lost
         await work(
-            consumer, noted, metrics=self._metrics, clock=self._clock, name=name, on_lost=lost, idle=IDLE_SECONDS
+            consumer,
+            noted,
+            bus=self._bus,
+            metrics=self._metrics,
+            clock=self._clock,
+            name=name,
+            on_lost=lost,
+            idle=IDLE_SECONDS,
         )
 
     async def _expire(self) -> None:

@@ -61,6 +61,7 @@ class _Stage:
                 await work(
                     consumer,
                     unless_stopped,
+                    bus=self._bus,
                     metrics=self._metrics,
                     clock=self._clock,
                     name=name,

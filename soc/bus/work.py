@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from soc.bus.base import Commit, Consumer, Record, TopicPartition
+from soc.bus.base import Bus, Commit, Consumer, Record, TopicPartition
+from soc.bus.losses import tell
 from soc.clock import Clock
 from soc.errors import Abandon, Conflict, Lost, Retry, SlowDown
 from soc.metrics import Metrics
@@ -25,6 +26,7 @@ async def work(
     consumer: Consumer,
     handle: Handler,
     *,
+    bus: Bus,
     metrics: Metrics,
     clock: Clock,
     name: str,
@@ -32,7 +34,7 @@ async def work(
     max_records: int = 500,
     idle: float = 1.0,
 ) -> None:
-    """Run until cancelled. Raises Stop and its kinds; Lost only where `on_lost` is "stop".
+    """Run until cancelled. Raises Stop and its kinds; Lost, after an alert about it, only where `on_lost` is "stop".
 
     A stage commits its input only after its outputs are acknowledged, so whatever is killed is done again.
     """
@@ -48,6 +50,7 @@ async def work(
         except Lost as gap:
             metrics.bus_lost_records.labels(gap.topic, name).inc(gap.last - gap.first)
             log.warning("records lost to retention", stage=name, topic=gap.topic, first=gap.first, last=gap.last)
+            await tell(bus, gap, name, clock)
             if on_lost == "stop":
                 raise
         except Abandon:

@@ -29,7 +29,14 @@ async def pushing(
     async with Poster(settings.timeout) as poster, bus.consumer(GROUP, [NATIONAL]) as consumer:
         push = Push(settings, bus, consumer, poster, metrics=metrics, clock=clock or SystemClock())
         run = work(
-            consumer, push.handle, metrics=metrics, clock=SystemClock(), name=GROUP, max_records=batch, idle=0.05
+            consumer,
+            push.handle,
+            bus=bus,
+            metrics=metrics,
+            clock=SystemClock(),
+            name=GROUP,
+            max_records=batch,
+            idle=0.05,
         )
         async with beside(run):
             yield push

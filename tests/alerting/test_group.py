@@ -45,7 +45,7 @@ def group(bus: Bus, store: Store, metrics: Metrics, clock: ManualClock) -> Group
 async def running(group: Group, bus: Bus, metrics: Metrics) -> AsyncIterator[None]:
     """The stage, consuming."""
     async with bus.consumer(GROUP, [CASES]) as consumer:
-        run = work(consumer, group.handle, metrics=metrics, clock=SystemClock(), name=GROUP, idle=0.05)
+        run = work(consumer, group.handle, bus=bus, metrics=metrics, clock=SystemClock(), name=GROUP, idle=0.05)
         async with beside(run):
             yield
 

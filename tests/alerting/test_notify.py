@@ -34,7 +34,7 @@ async def notifying(bus: Bus, metrics: Metrics, hook: Hook, name: str = "hook") 
     async with Poster(5) as poster, bus.consumer(group, [ALERTS]) as consumer:
         clock = SystemClock()
         notify = Notify(receiver, sender_of(receiver, poster), bus, consumer, metrics=metrics, clock=clock)
-        async with beside(work(consumer, notify.handle, metrics=metrics, clock=clock, name=group, idle=0.05)):
+        async with beside(work(consumer, notify.handle, bus=bus, metrics=metrics, clock=clock, name=group, idle=0.05)):
             yield group
 
 
@@ -121,7 +121,7 @@ async def test_a_receipt_outlasts_a_rebalance(bus: Bus, metrics: Metrics) -> Non
     receiver, clock = WebhookReceiver(name="hook", url="http://127.0.0.1", min_level="high"), SystemClock()
     async with bus.consumer(group, [ALERTS]) as consumer:
         notify = Notify(receiver, Busy(), bus, consumer, metrics=metrics, clock=clock)
-        async with beside(work(consumer, notify.handle, metrics=metrics, clock=clock, name=group, idle=0.05)):
+        async with beside(work(consumer, notify.handle, bus=bus, metrics=metrics, clock=clock, name=group, idle=0.05)):
             await caught_up(bus, group, ALERTS)
     assert told == [message_id(change(0)), message_id(change(1))]
 

@@ -39,7 +39,9 @@ async def reporting(bus: Bus, store: Store, metrics: Metrics, clock: ManualClock
     """The stage, consuming."""
     async with bus.consumer(GROUP, [ALERTS]) as consumer:
         report = Report(NationalSettings(province="P"), bus, store, consumer, metrics=metrics, clock=clock)
-        async with beside(work(consumer, report.handle, metrics=metrics, clock=SystemClock(), name=GROUP, idle=0.02)):
+        async with beside(
+            work(consumer, report.handle, bus=bus, metrics=metrics, clock=SystemClock(), name=GROUP, idle=0.02)
+        ):
             await begun(bus)
             yield
 
@@ -132,7 +134,7 @@ async def run_for(bus: Bus, store: Store, clock: ManualClock, contents: int) -> 
     metrics = Metrics()
     async with bus.consumer(GROUP, [ALERTS]) as consumer:
         report = Report(NationalSettings(province="P"), bus, store, consumer, metrics=metrics, clock=clock)
-        run = work(consumer, report.handle, metrics=metrics, clock=SystemClock(), name=GROUP, idle=0.02)
+        run = work(consumer, report.handle, bus=bus, metrics=metrics, clock=SystemClock(), name=GROUP, idle=0.02)
         async with beside(run):
             await begun(bus)
             return await national(bus, contents)
