@@ -110,8 +110,12 @@ def national_mock(
     """Run the mock of the National SOC's receiving end."""
     from soc.commands import national_mock as run
 
+    try:
+        address = Address.model_validate(listen)
+    except ValueError:
+        raise typer.BadParameter(f"{listen!r}: want HOST:PORT", param_hint="--listen") from None
     with _explained():
-        asyncio.run(run(Address.parse(listen), data))
+        asyncio.run(run(address, data))
 
 
 @app.command()

@@ -4,13 +4,24 @@ Unknown and wrong keys are refused by name. docs/settings.md is generated from t
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, field_validator
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from soc.alerts import Level
 from soc.errors import SettingsError
@@ -20,6 +31,9 @@ FILE_VARIABLE = "SOC_SETTINGS"
 """Names the TOML file where the command line does not."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+_HINTS = {"tuple_type": '; want a list; in a variable JSON: ["..."]'}
+LevelName = Annotated[str, AfterValidator(lambda name: Level.parse(name) and name)]
+Url = Annotated[str, Field(pattern=r"^(https?://.+)?$")]
 
 
 class _Section(BaseModel):
@@ -27,20 +41,21 @@ class _Section(BaseModel):
 
 
 class Address(_Section):
-    """Where to listen. Port 0 takes a free one."""
+    """Where to listen: "127.0.0.1:514", "[::1]:514", or a table of both parts."""
 
     host: str
     """A name or an address; IPv6 without brackets."""
     port: Port
     """0 takes a free one."""
 
+    @model_validator(mode="before")
     @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Return the address of "127.0.0.1:514" or "[::1]:514". Raises ValueError."""
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdigit() or not host:
-            raise ValueError(f"{text!r}: want HOST:PORT, with an IPv6 host in brackets")
-        return cls(host=host.removeprefix("[").removesuffix("]"), port=int(port))
+    def _apart(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if not (parts := re.fullmatch(r"\[?(.+?)\]?:([0-9]+)", value)):
+            raise ValueError(f"{value!r}: want HOST:PORT, with an IPv6 host in brackets")
+        return {"host": parts[1], "port": parts[2]}
 
     def __str__(self) -> str:
         """Return HOST:PORT, an IPv6 host in brackets."""
@@ -225,7 +240,7 @@ class MailReceiver(_Section):
     """The password for that."""
     tls: Literal["none", "starttls", "tls"] = "starttls"
     """How the connection is secured."""
-    min_level: str = "high"
+    min_level: LevelName = "high"
     """The lowest level that is told."""
 
 
@@ -236,11 +251,11 @@ class WebhookReceiver(_Section):
     """Tells receivers apart."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
     """Names the receiver in metrics and in the consumer group."""
-    url: str
+    url: Url
     """Where alerts are posted."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Sent with each request."""
-    min_level: str = "high"
+    min_level: LevelName = "high"
     """The lowest level that is told."""
 
 
@@ -250,7 +265,7 @@ Receiver = Annotated[MailReceiver | WebhookReceiver, Field(discriminator="kind")
 class NationalSettings(_Section):
     """The National SOC."""
 
-    url: str = ""
+    url: Url = ""
     """Where messages go. Empty: nothing is sent."""
     token: SecretStr = SecretStr("")
     """Sent as a bearer token."""
@@ -260,7 +275,7 @@ class NationalSettings(_Section):
     """The length of a summary's interval, aligned to the epoch."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 60.0
     """How often a heartbeat is sent."""
-    urgent_level: str = "critical"
+    urgent_level: LevelName = "critical"
     """The lowest level of an urgent message."""
     timeout: Annotated[float, Field(gt=0)] = 10.0
     """Seconds that a request may take."""
@@ -303,15 +318,7 @@ class Settings(_Section):
         names = [receiver.name for receiver in receivers]
         if len(set(names)) != len(names):
             raise ValueError(f"two receivers share a name: {sorted(names)}")
-        for receiver in receivers:
-            Level.parse(receiver.min_level)
         return receivers
-
-    @field_validator("national")
-    @classmethod
-    def _level_is_one(cls, national: NationalSettings) -> NationalSettings:
-        Level.parse(national.urgent_level)
-        return national
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -321,7 +328,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     origin = str(path) if path else "the settings"
     for name, value in environment.items():
         if name.startswith(PREFIX) and name not in {FILE_VARIABLE, "SOC_SIGMA_PATH", "SOC_EVENTS_PATH"}:
-            _put(document, name, value)
+            _put(document, name, value, origin)
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
@@ -337,13 +344,15 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
 
-def _put(document: dict[str, Any], name: str, value: str) -> None:
+def _put(document: dict[str, Any], name: str, value: str, origin: str) -> None:
     """Set SOC_BUS__URL=... as document["bus"]["url"]. A value may be JSON where the setting is no plain text."""
     *sections, last = name.removeprefix(PREFIX).lower().split("__")
     field = _field(name, [*sections, last])
     target = document
     for section in sections:
         target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise SettingsError(f"{name}: {section} is no table in {origin}; write [{section}] there")
     target[last] = _parsed(name, field, value)
 
 
@@ -360,11 +369,12 @@ def _field(name: str, path: list[str]) -> Any:
 
 
 def _parsed(name: str, annotation: Any, value: str) -> Any:
-    if annotation in (str, SecretStr) or not value.lstrip().startswith(("[", "{")):
+    plain = annotation in (str, SecretStr) or (annotation is Address and value.startswith("["))
+    if plain or not value.lstrip().startswith(("[", "{")):
         return value
     try:
-        return TypeAdapter(Any).validate_json(value)
-    except ValidationError:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
         raise SettingsError(f"{name}: looks like JSON and is not; quote it as TOML does in a file instead") from None
 
 
@@ -375,7 +385,7 @@ def _explain(error: ValidationError, origin: str) -> Iterator[str]:
             near = difflib.get_close_matches(str(each["loc"][-1]), _names(each["loc"][:-1]), 1)
             yield f"{origin}: there is no setting {key}" + (f"; did you mean {near[0]}?" if near else "")
         else:
-            yield f"{origin}: {key}: {each['msg']}"
+            yield f"{origin}: {key}: {each['msg']}{_HINTS.get(each['type'], '')}"
 
 
 def _names(path: tuple[Any, ...]) -> list[str]:
