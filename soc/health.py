@@ -1,6 +1,7 @@
 """/metrics, /health/live and /health/ready of one process, over plain HTTP on its own port."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import nullcontext
@@ -88,4 +89,6 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise Stop(f"health: {host} port {port} cannot be had: {error.strerror}; set health.* to free ports") from None
+        raise Stop(
+            f"health: {host} port {port} cannot be had: {os.strerror(error.errno or 0)}; set health.* to free ports"
+        ) from None
