@@ -54,8 +54,11 @@ class Door:
 
     async def open(self) -> None:
         """Listen. Raises AlreadyRunning where another collector does, SettingsError where the path is something else."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_stale(self._path)
+        except OSError as error:
+            raise SettingsError(f"collect.door: {self._path}: {error.strerror}") from None
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)  # the socket is never there with another mode
         try:

@@ -258,6 +258,15 @@ async def test_two_collectors_do_not_share_a_door(bus: FakeBus, metrics: Metrics
     assert not (tmp_path / "door.sock").exists()
 
 
+async def test_a_door_whose_folder_cannot_be_made_is_named(bus: FakeBus, metrics: Metrics, tmp_path: Path) -> None:
+    """The setting is named, instead of a traceback."""
+    (tmp_path / "file").write_bytes(b"")
+    for door in ("file/door.sock", "file/folder/door.sock"):
+        stage = CollectStage(make_settings(tmp_path, door=str(tmp_path / door)), bus, metrics, SystemClock())
+        with pytest.raises(SettingsError, match=r"collect\.door"):
+            await stage.run(asyncio.Event())
+
+
 async def test_on_the_embedded_bus(metrics: Metrics, tmp_path: Path) -> None:
     """The same through SQLite: what was sent can be read from the topic."""
     settings = make_settings(tmp_path).model_copy(update={"bus": BusSettings(url=f"sqlite:///{tmp_path}/bus")})
