@@ -33,6 +33,8 @@ class Recording:
         self._damage = ""
         self._last = 0
         try:
+            if path.exists() and not path.is_file():
+                raise Stop(f"{path}: no regular file; name files, and write what comes out of a pipe to one first")
             with path.open("rb") as file:
                 self._digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
                 self.size = file.seek(0, 2)
