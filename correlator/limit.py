@@ -3,6 +3,11 @@
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Final
+
+
+_AGAIN: Final = 0.02
+"""Seconds until it is raised again: Python swallows what is raised in a destructor or a callback of the collector."""
 
 
 class Overtime(Exception):
@@ -27,7 +32,7 @@ class limited:  # noqa: N801 - reads as the statement that it is: `with limited(
             return
         signal.signal(signal.SIGVTALRM, self._expired)
         self._armed = True
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds)
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds, _AGAIN)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

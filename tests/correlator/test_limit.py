@@ -44,3 +44,20 @@ def test_in_another_thread_nothing_is_bounded_and_nothing_fails() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(work).result() > 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_overtime_that_a_destructor_swallows_is_raised_again() -> None:
+    """Python drops what is raised in a destructor; the work must end all the same."""
+
+    class Slow:
+        def __del__(self) -> None:
+            until = time.process_time() + 0.1
+            while time.process_time() < until:
+                pass
+
+    with pytest.raises(Overtime), limited(0.05):
+        Slow()  # ends at once, and takes the first signal with it
+        until = time.process_time() + 2
+        while time.process_time() < until:
+            pass
