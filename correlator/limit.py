@@ -5,7 +5,6 @@ import threading
 from types import FrameType, TracebackType
 from typing import Final
 
-
 _AGAIN: Final = 0.02
 """Seconds until it is raised again: Python swallows what is raised in a destructor or a callback of the collector."""
 
