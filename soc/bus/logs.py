@@ -48,8 +48,9 @@ class Log:
                 writer.remove_expired()
 
     def expire(self) -> None:
-        """Apply retention."""
-        self._open()[1].expire()
+        """Apply retention. Raises Retry, Stop."""
+        with translated(f"{self._folder}, {self._topic}"):
+            self._open()[1].expire()
 
     def close(self) -> None:
         """Close the files."""

@@ -193,13 +193,16 @@ class Writer:
         return True
 
     def expire(self) -> None:
-        """Close the newest segment where it is full or old, then remove whole files past either bound of retention."""
+        """Remove whole files past either bound of retention, then close the newest segment where it is full or old.
+
+        In that order: where the disk is full, the first makes room for the second.
+        """
+        self.remove_expired()
         segment, file = self._newest()
         if self._is_full(segment, file):
             with writing(file, self._settings.publish_timeout):
                 if self._catalog.range(self._topic)[1] == segment.number:
                     self._roll(segment, file)
-        self.remove_expired()
 
     def remove_expired(self) -> None:
         """Remove the files past either bound of retention, never the newest, which counts as full."""

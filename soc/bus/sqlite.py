@@ -27,7 +27,7 @@ from soc.bus.members import SqliteConsumer
 from soc.bus.segments import Reader
 from soc.bus.topics import by_partition, check_sizes, partition_for, shape_of
 from soc.clock import Clock
-from soc.errors import Retry, SettingsError, Stop
+from soc.errors import Retry, SettingsError, Stop, VonggacError
 from soc.metrics import Metrics
 from soc.settings import BusSettings
 
@@ -197,12 +197,18 @@ class SqliteBus(Bus):
         return {p: end.high - starts[p] for p, end in ends.items()}
 
     def _expire(self) -> None:
+        """Of every topic, whatever befalls one; then raise what befell the first."""
+        failed: list[VonggacError] = []
         for topic in self._topics:
             log = Log(self.folder, topic, self._settings, self.clock)
             try:
                 log.expire()
+            except VonggacError as error:
+                failed.append(error)
             finally:
                 log.close()
+        if failed:
+            raise failed[0]
 
     def _stop_threads(self) -> None:
         for appender in self._appenders.values():

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -375,6 +376,25 @@ class BusContract:
             rest = await drain(one, 60 - len(polled))
             assert theirs <= one.assignment()
             assert {r[:3] for r in rest}.isdisjoint(r[:3] for r in polled)
+
+    async def test_a_member_without_partitions_waits_its_turn(self, bus: Bus, other: Bus) -> None:
+        """More members than partitions: the spare one idles without haste, and takes over when the other leaves."""
+        await bus.publish(DEADLETTER, numbered(3))
+        one, spare = bus.consumer("g", [DEADLETTER]), other.consumer("g", [DEADLETTER])
+        async with asyncio.timeout(40):
+            while not (one.generation and spare.generation and one.assignment() ^ spare.assignment()):
+                await one.poll(1, 0.1)
+                await spare.poll(1, 0.1)
+        if spare.assignment():
+            one, spare = spare, one
+        started, busy = time.monotonic(), time.process_time()
+        assert await spare.poll(500, 1.0) == []
+        assert time.monotonic() - started > 0.9
+        assert time.process_time() - busy < 0.5
+        await spare.rewind()
+        await one.aclose()
+        async with spare:
+            assert numbers(await drain(spare, 3, self.session + 30)) == [0, 1, 2]
 
     async def test_a_killed_members_partitions_go_on(self, bus: Bus, settings: BusSettings) -> None:
         """Kill -9 of a member's process: the others handle what it did not commit."""

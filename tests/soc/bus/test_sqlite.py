@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import resource
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from shutil import rmtree
 
@@ -21,7 +22,17 @@ from soc.clock import DAY, SystemClock
 from soc.errors import AlreadyRunning, Retry, SettingsError, Stop
 from soc.metrics import Metrics
 from soc.settings import BusSettings
-from tests.soc.bus.contract import PARTITIONS, BusContract, Killed, assigned, drain, kilobytes, numbered, numbers
+from tests.soc.bus.contract import (
+    PARTITIONS,
+    BusContract,
+    Killed,
+    assigned,
+    behind,
+    drain,
+    kilobytes,
+    numbered,
+    numbers,
+)
 
 WRITER = Path(__file__).parent / "writer.py"
 ONE = TopicPartition(MATCHES, 0)
@@ -244,6 +255,55 @@ class TestFiles:
             assert len(self.files(tmp_path)) == 1
             await bus.publish(MATCHES, kilobytes(1))
             assert (await bus.ends(MATCHES))[0] == (10, 11)
+
+    async def test_old_files_are_removed_where_no_new_one_can_be_made(self, tmp_path: Path) -> None:
+        """A full disk, say: retention still frees what it can, of every topic, and says that it could not do all."""
+        clock = ShiftedClock()
+        async with connect(small(tmp_path, retention_hours=2, segment_seconds=60), Metrics(), clock) as bus:
+            for shift in (DAY // 24, DAY):
+                for topic in (HITS, MATCHES):
+                    await bus.publish(topic, kilobytes(10))
+                clock.shift = shift
+                if shift == DAY:
+                    (tmp_path / "bus" / HITS / "0000000003.db" / "in the way").mkdir(parents=True)
+                    with pytest.raises(Retry):
+                        await bus.expire()
+                else:
+                    await bus.expire()
+            assert [(await bus.ends(topic))[0].low for topic in (HITS, MATCHES)] == [10, 10]
+            assert not (tmp_path / "bus" / HITS / "0000000001.db").exists()
+
+    @pytest.fixture
+    def allow(self) -> Iterator[Callable[[int], None]]:
+        """Sets how large a file may become; -1: as large as it likes."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+        def allow(size: int) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size if size >= 0 else before[0], before[1]))
+
+        yield allow
+        allow(-1)
+
+    async def test_a_full_disk_answers_retry_and_leaves_no_part(
+        self, tmp_path: Path, allow: Callable[[int], None]
+    ) -> None:
+        """No publish is there in part, nothing acknowledged is gone, and both sides go on when there is room again."""
+        async with connect(small(tmp_path), Metrics(), SystemClock()) as bus, bus.consumer("g", [MATCHES]) as consumer:
+            await assigned(consumer)
+            allow(200_000)
+            with pytest.raises(Retry, match=r"full|I/O"):
+                await publish_forever(bus)
+            with pytest.raises(Retry):
+                await bus.publish(MATCHES, kilobytes(500))
+            count = (await bus.ends(MATCHES))[0].high
+            records = await drain(consumer, count)
+            assert [int(record.value.split()[0]) for record in records] == list(range(count))
+            assert count % 20 == 0 < count
+            allow(-1)
+            await consumer.commit(behind(records))
+            await bus.publish(MATCHES, kilobytes(20, count))
+            more = await drain(consumer, 20)
+            assert [int(record.value.split()[0]) for record in more] == list(range(count, count + 20))
 
     async def test_a_reader_survives_files_that_vanish(self, bus: Bus) -> None:
         """A reader far behind hears of the gap, or goes on at the oldest, whatever files it had open."""
