@@ -32,6 +32,7 @@ from tests.soc.bus.contract import (
     kilobytes,
     numbered,
     numbers,
+    publish_forever,
 )
 
 WRITER = Path(__file__).parent / "writer.py"
