@@ -169,17 +169,23 @@ def _explained(field: str, atom: Atom, holds: Holds, check: Check | None = None)
     cased = not isinstance(atom, Glob) or atom.cased
 
     def explain(record: Record, name: str, found: list[Reason]) -> None:
-        found.append(Reason(name, field, _hit(record.texts[field], check, cased=cased), pattern))
+        found.append(_reason(name, field, _hit(record.texts[field], check, cased=cased), pattern))
 
     return Predicate(holds, explain)
 
 
 def _hit(text: Text, check: Check | None, *, cased: bool) -> str:
-    """Return the value that satisfied the check, of a list the first element that did, bounded."""
+    """Return the value that satisfied the check, of a list the first element that did."""
     for each in (text,) if isinstance(text, str) else text or ():
         if check is None or check(each if cased else fold(each)):
-            return each[:MAX_VALUE]
+            return each
     return ""
+
+
+def _reason(selection: str, field: str | None, value: str, pattern: str) -> Reason:
+    """Return the reason with the part of a long value that the pattern is about."""
+    reason = Reason(selection, field, value, pattern)
+    return reason._replace(value=reason.excerpt(MAX_VALUE))
 
 
 def _keyword(check: Check, atom: Atom, *, cased: bool) -> Predicate:
@@ -194,7 +200,7 @@ def _keyword(check: Check, atom: Atom, *, cased: bool) -> Predicate:
     def explain(record: Record, name: str, found: list[Reason]) -> None:
         for text in record.every(cased=True):
             if value := _hit(text, check, cased=cased):
-                found.append(Reason(name, None, value, pattern))
+                found.append(_reason(name, None, value, pattern))
                 return
 
     return Predicate(holds, explain)

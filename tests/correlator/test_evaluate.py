@@ -201,6 +201,15 @@ def test_reasons_are_bounded(rule_from: RuleFrom) -> None:
     assert max(len(reason.value) for reason in hit.reasons) == MAX_VALUE
 
 
+def test_the_reason_shows_the_part_of_a_long_value_that_matched(rule_from: RuleFrom) -> None:
+    """An attack at the end of a long request is seen, and the cut is marked."""
+    rules = rule_from("sel:\n  F|contains: '../../etc/passwd'\ncondition: sel")
+    (hit,) = rules.evaluate(SSHD, {"F": "/search?q=" + "a" * 5000 + "../../etc/passwd"})
+    assert "../../etc/passwd" in hit.reasons[0].value
+    assert hit.reasons[0].value.startswith("…")
+    assert len(hit.reasons[0].value) <= MAX_VALUE
+
+
 def test_a_rule_sees_only_events_that_its_logsource_covers(rule_from: RuleFrom) -> None:
     """The logsource decides before any field is read."""
     rules = rule_from("sel:\n  F: 'x'\ncondition: sel")
