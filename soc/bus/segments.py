@@ -236,10 +236,14 @@ class Writer:
         return old or _size(file) >= self.segment_bytes
 
     def _roll(self, segment: Segment, file: sqlite3.Connection) -> None:
-        """Enter the successor; the caller holds the segment's lock."""
+        """Enter the successor; the caller holds the segment's lock.
+
+        It is no older than the segment, however far back the clock was set: retention judges a file by its successor.
+        """
         starts = tuple(tail(file, p, start) for p, start in enumerate(segment.starts))
         self._catalog.make_file(self._topic, segment.number + 1)
-        self._catalog.roll(self._topic, segment.number, _size(file), starts, self._clock.now())
+        created = max(self._clock.now(), segment.created)
+        self._catalog.roll(self._topic, segment.number, _size(file), starts, created)
 
     def _unlink_below(self, number: int) -> None:
         folder = self._catalog.path(self._topic, number).parent

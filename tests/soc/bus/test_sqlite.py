@@ -257,6 +257,19 @@ class TestFiles:
             await bus.publish(MATCHES, kilobytes(1))
             assert (await bus.ends(MATCHES))[0] == (10, 11)
 
+    async def test_a_clock_that_was_wrong_for_a_while_makes_no_record_old(self, tmp_path: Path) -> None:
+        """A file begun while the clock stood years back does not make the one before it look as old."""
+        clock = ShiftedClock()
+        async with connect(small(tmp_path, segment_seconds=60), Metrics(), clock) as bus:
+            await bus.publish(MATCHES, kilobytes(10))
+            clock.shift = -1000 * DAY
+            await bus.publish(MATCHES, kilobytes(100, 10))
+            await bus.publish(MATCHES, kilobytes(1, 110))
+            assert len(self.files(tmp_path)) == 2
+            clock.shift = 0
+            await bus.expire()
+            assert (await bus.ends(MATCHES))[0] == (0, 111)
+
     async def test_old_files_are_removed_where_no_new_one_can_be_made(self, tmp_path: Path) -> None:
         """A full disk, say: retention still frees what it can, of every topic, and says that it could not do all."""
         clock = ShiftedClock()
