@@ -25,6 +25,9 @@ READY_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 30.0
 QUIET_ROUNDS: Final = 4
 
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Past whatever proxy the environment names: it does not know this machine's ports."""
+
 
 async def run(settings: Settings, recordings: Path, file: Path | None) -> None:
     """Start `soc up`, send the recordings to its TCP port, print the alerts, and wait for Ctrl-C.
@@ -32,6 +35,8 @@ async def run(settings: Settings, recordings: Path, file: Path | None) -> None:
     Raises Stop where there are no recordings, the service does not get ready, or it ends.
     """
     lines = _lines(recordings)
+    if not settings.collect.tcp:
+        raise Stop("collect.tcp is empty: the demo sends its recordings there")
     console = Console()
     stop = stop_on_signals()
     command = [sys.executable, "-m", "soc", "up", *(["--settings", str(file)] if file else [])]
@@ -77,7 +82,7 @@ async def _until_ready(settings: Settings, service: asyncio.subprocess.Process) 
 def _not_ready(url: str) -> str:
     """Return why that process is not ready, "" where it is."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http address
+        with _DIRECT.open(url, timeout=5) as answer:
             answer.read()
     except urllib.error.HTTPError as error:
         return str(orjson.loads(error.read()).get("not_ready"))
