@@ -91,12 +91,13 @@ class WriterClaim:
     _guard: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: Path) -> None:
-        """Take it. Raises AlreadyRunning where another process has it."""
+        """Take it. Raises AlreadyRunning where another process has it, Retry where the file cannot be made now."""
         self._path = path.resolve()
         with self._guard:
             descriptor, holders = self._held.get(self._path, (-1, 0))
             if not holders:
-                descriptor = _lock(self._path)
+                with translated(str(self._path)):
+                    descriptor = _lock(self._path)
             self._held[self._path] = descriptor, holders + 1
 
     def release(self) -> None:
@@ -113,8 +114,10 @@ def _lock(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise
         raise AlreadyRunning(
             f"another process publishes events to {path.parent}. Send yours to it (syslog, `soc replay`, the gateway), "
             "stop it first, or set bus.url to a Kafka cluster or another folder."

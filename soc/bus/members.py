@@ -203,7 +203,7 @@ class SqliteConsumer(Consumer):
         for path in (path for reader in self._readers.values() for path in reader.watched):
             try:
                 status = os.stat(path)  # noqa: PTH116 - pathlib's costs twice as much, forty times a second
-            except FileNotFoundError:
+            except OSError:
                 stamps.append(None)
                 continue
             if abs(now - status.st_mtime_ns) < _SETTLED:

@@ -154,6 +154,16 @@ class TestCrash:
                     assert await drain(consumer, 100)
             await bus.publish(EVENTS, numbered(1))
 
+    async def test_a_lock_that_cannot_be_made_now_answers_retry(self, tmp_path: Path) -> None:
+        """A full disk, say: the publisher lives on, and has the lock later."""
+        async with connect(small(tmp_path), Metrics(), SystemClock()) as bus:
+            in_the_way = tmp_path / "bus" / f"{EVENTS}.writer"
+            in_the_way.mkdir()
+            with pytest.raises(Retry, match=EVENTS):
+                await bus.publish(EVENTS, numbered(1))
+            in_the_way.rmdir()
+            await bus.publish(EVENTS, numbered(1))
+
     async def test_buses_of_one_process_may_both_write_events(self, tmp_path: Path) -> None:
         """The writer is the process: the second bus keeps the right when the first closes."""
         settings = small(tmp_path)
