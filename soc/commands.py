@@ -13,17 +13,18 @@ from rich.text import Text
 from soc import bus as buses
 from soc import printing
 from soc import store as stores
-from soc.bus.base import DEADLETTER, Bus, Message, Record, TopicPartition
-from soc.bus.deadletters import Letter
+from soc.bus.base import DEADLETTER, EVENTS, Bus, Message, Record, TopicPartition
+from soc.bus.deadletters import Letter, of_input
 from soc.clock import SystemClock
-from soc.errors import Stop
-from soc.events import LogSource
+from soc.errors import DeadLetter, Stop
+from soc.events import Event, LogSource, from_wire
 from soc.lifecycle import stop_on_signals
 from soc.metrics import Metrics
 from soc.settings import Address, Settings
 from soc.store.base import AlertQuery
 
 if TYPE_CHECKING:
+    from collectors.door import DoorClient
     from collectors.replay import Send
 
 log = structlog.get_logger()
@@ -44,7 +45,7 @@ async def deadletter_ls(settings: Settings, limit: int) -> None:
     async with _bus(settings) as bus:
         ends = (await bus.ends(DEADLETTER))[0]
         start = max(ends.low, ends.high - limit)
-        found = [(record, Letter.from_record(record)) for record in await _read(bus, start, ends.high)]
+        found = [(record, _letter(record)) for record in await _read(bus, start, ends.high)]
     printing.letters(found)
     Console().print(f"{len(found)} of {ends.high - ends.low} dead letters; `soc deadletter show NUMBER` shows one")
 
@@ -61,8 +62,12 @@ async def deadletter_show(settings: Settings, number: int) -> None:
 
 
 async def deadletter_retry(settings: Settings, numbers: Sequence[int]) -> None:
-    """Publish the letters again where they came from. Raises Stop naming those that never were on the bus."""
-    async with _bus(settings) as bus:
+    """Publish the letters again where they came from: events through the running collector, where there is one.
+
+    Raises Stop naming the first that never was on the bus, or is still no event; nothing is published then.
+    """
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(_bus(settings))
         found = await _letters(bus, numbers)
         for number, letter in zip(numbers, found, strict=True):
             if not letter.retriable:
@@ -70,10 +75,22 @@ async def deadletter_retry(settings: Settings, numbers: Sequence[int]) -> None:
                     f"dead letter {number} never was on the bus or was not kept whole ({letter.reason}): "
                     "mend its sender and have it sent again"
                 )
+        door = await _opened_door(settings, stack)
+        events = [_event(*each) for each in zip(numbers, found, strict=True) if door and each[1].topic == EVENTS]
+        if door and events:
+            await door.send(events)
         for letter in found:
-            headers = tuple((name, value.encode("latin-1")) for name, value in letter.headers.items())
-            await bus.publish(letter.topic, [Message(letter.key.encode(), letter.input(), headers)])
+            if door is None or letter.topic != EVENTS:
+                headers = tuple((name, value.encode("latin-1")) for name, value in letter.headers.items())
+                await bus.publish(letter.topic, [Message(letter.key.encode(), letter.input(), headers)])
     Console().print(f"{len(found)} published again")
+
+
+def _event(number: int, letter: Letter) -> Event:
+    try:
+        return from_wire(letter.input(), letter.headers.get("schema", "").encode("latin-1"))
+    except DeadLetter as error:
+        raise Stop(f"dead letter {number} is still no event: {error}") from None
 
 
 async def replay(settings: Settings, files: Sequence[Path], speed: float, logsource: LogSource) -> None:
@@ -113,18 +130,24 @@ async def replay(settings: Settings, files: Sequence[Path], speed: float, logsou
 
 async def _sender(settings: Settings, stack: AsyncExitStack) -> "Send":
     """Return what publishes: the embedded bus takes events from one process, which may be the running collector."""
-    from collectors.door import DoorClient, largest_frame  # noqa: PLC0415 - as above
     from collectors.publish import Publisher  # noqa: PLC0415 - as above
 
-    door = _door(settings)
-    if door is not None:
-        return (await stack.enter_async_context(DoorClient(door, largest_frame(settings)))).send
+    if door := await _opened_door(settings, stack):
+        return door.send
     return Publisher(await stack.enter_async_context(_bus(settings)), Metrics(), "replay").send
+
+
+async def _opened_door(settings: Settings, stack: AsyncExitStack) -> "DoorClient | None":
+    """Return the running collector's door; None on Kafka, and where there is none."""
+    from collectors.door import DoorClient, largest_frame  # noqa: PLC0415 - as above
+
+    path = _door(settings)
+    return path and await stack.enter_async_context(DoorClient(path, largest_frame(settings)))
 
 
 def _door(settings: Settings) -> Path | None:
     path = Path(settings.collect.door)
-    return path if settings.bus.url.startswith("sqlite:") and settings.collect.door and path.is_socket() else None
+    return path if settings.bus.url.startswith("sqlite:") and path.is_socket() else None
 
 
 def rules_check(settings: Settings, paths: tuple[Path, ...]) -> int:
@@ -156,8 +179,16 @@ async def _letters(bus: Bus, numbers: Sequence[int]) -> list[Letter]:
         records = await bus.read(TopicPartition(DEADLETTER, 0), number, 1)
         if not records or records[0].offset != number:
             raise Stop(f"there is no dead letter {number}; `soc deadletter ls` lists them")
-        letters.append(Letter.from_record(records[0]))
+        letters.append(_letter(records[0]))
     return letters
+
+
+def _letter(record: Record) -> Letter:
+    """Return the letter, or one about a record that is none: it must not hide the others."""
+    try:
+        return Letter.from_record(record)
+    except DeadLetter as error:
+        return of_input("unknown", record.value, error, record.timestamp, {})
 
 
 async def _read(bus: Bus, start: int, end: int) -> list[Record]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -110,8 +111,12 @@ async def test_what_is_done_every_minute_outlives_an_absence() -> None:
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         tasks.create_task(_every(60, act, clock, stop))
         for count in (1, 2, 3):
-            await eventually(lambda count=count: len(calls) == count)
+            await eventually(partial(_has, calls, count))
             await asyncio.sleep(0.01)  # it is asleep now
             clock.advance(60)
         stop.set()
     assert calls[:3] == [0, 60, 120]
+
+
+def _has(items: list[float], count: int) -> bool:
+    return len(items) == count
