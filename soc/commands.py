@@ -142,7 +142,7 @@ async def _opened_door(settings: Settings, stack: AsyncExitStack) -> "DoorClient
     from collectors.door import DoorClient, largest_frame  # noqa: PLC0415 - as above
 
     path = _door(settings)
-    return path and await stack.enter_async_context(DoorClient(path, largest_frame(settings)))
+    return await stack.enter_async_context(DoorClient(path, largest_frame(settings))) if path else None
 
 
 def _door(settings: Settings) -> Path | None:
