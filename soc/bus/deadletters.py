@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import orjson
@@ -14,11 +14,13 @@ from soc.metrics import Metrics
 
 KEPT_BYTES = 64 * 1024
 """How much of an input is kept; `size` tells how much there was."""
+CUT_CHARACTERS = 1000
+"""A multiple of four, so that base64 stays base64. With every one escaped it is far below the least bound of a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One dead letter. `topic` is where `retry` publishes it again; empty for input that never was on the bus.
+    """One dead letter. `topic` is where `retry` publishes it again; empty for input that never was on the bus, or was cut.
 
     `text` is the input in `charset` (base64 where it is no text), cut at KEPT_BYTES; `size` is its whole length.
     """
@@ -56,6 +58,11 @@ class Letter:
         """Tell whether `retry` can publish it again: it came from a topic and was kept whole."""
         return bool(self.topic) and self.size <= KEPT_BYTES
 
+    def cut(self) -> Self:
+        """Return the letter with CUT_CHARACTERS of the input, for a bus whose settings leave no room for all of it."""
+        text, key = self.text[:CUT_CHARACTERS], self.key[:CUT_CHARACTERS]
+        return replace(self, text=text, key=key, headers={}, topic="")
+
 
 def of_record(stage: str, record: Record, error: DeadLetter, time: int) -> Letter:
     """Return the letter for a record of the bus that a stage could not process."""
@@ -76,9 +83,12 @@ def of_input(stage: str, raw: bytes, error: DeadLetter, time: int, source: dict[
 
 
 async def bury(bus: Bus, metrics: Metrics, letters: Sequence[Letter]) -> None:
-    """Publish and count the letters. Raises what publish raises."""
+    """Publish and count the letters, cut where the bus finds one too large. Raises what publish raises."""
     if not letters:
         return
-    await bus.publish(DEADLETTER, [letter.to_message() for letter in letters])
+    try:
+        await bus.publish(DEADLETTER, [letter.to_message() for letter in letters])
+    except DeadLetter:
+        await bus.publish(DEADLETTER, [letter.cut().to_message() for letter in letters])
     for letter in letters:
         metrics.deadletters.labels(letter.stage, letter.reason).inc()

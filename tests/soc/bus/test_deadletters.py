@@ -77,3 +77,22 @@ async def test_buried_letters_are_on_the_bus_and_counted(tmp_path: Path) -> None
         found = await bus.read(TopicPartition(DEADLETTER, 0), 0, 10)
     assert [Letter.from_record(record) for record in found] == letters
     assert metrics.deadletters.labels("syslog", "malformed_json")._value.get() == 3
+
+
+async def test_a_letter_that_the_bus_finds_too_large_is_cut(tmp_path: Path) -> None:
+    """Every byte of it must be escaped, and the bus takes little: the beginning and the reason are kept all the same."""
+    metrics = Metrics()
+    settings = BusSettings(url=f"sqlite:///{tmp_path}/bus", max_message_bytes=1024)
+    record = Record("soc.events", 0, 7, 0, b"\x01" * 9000, b"\x01" * 16_000, (("schema", b"1"), ("x", b"\x01" * 9000)))
+    async with connect(settings, metrics, SystemClock()) as bus:
+        small = of_input("syslog", b"small", _ERROR, 0, {})
+        await bury(bus, metrics, [small, of_record("detect", record, _ERROR, 5)])
+        first, second = map(Letter.from_record, await bus.read(TopicPartition(DEADLETTER, 0), 0, 10))
+    assert first == small
+    assert b"\x01" * 500 in second.input()
+    assert (second.reason, second.detail, second.size, second.source["offset"]) == (
+        *_ERROR.args[0].split(": "),
+        16_000,
+        7,
+    )
+    assert not second.retriable
