@@ -43,6 +43,7 @@ class Framer:
         self._rest = b""
         self._counting = False  # the last message was octet-counted: what follows must begin like a message
         self._trailer = b""  # what ends messages on this connection, once it is known
+        self._searched = 0  # bytes of the line in hand in which no trailer begins
         self._step = self._begin
         self._left = 0  # bytes of an oversized counted message that are still to come
         self._kept = b""  # the first bytes of what is being skipped
@@ -114,17 +115,20 @@ class Framer:
 
     def _line(self, data: bytes, at: int, out: list[bytes | Bad]) -> int:
         window = at + self._limit + 1  # a trailer at or behind this makes the message oversized
-        trailer = self._trailer
-        end = data.find(trailer or b"\n", at, window + _LOOKAHEAD)
+        trailer, begin = self._trailer, at + self._searched
+        end = data.find(trailer or b"\n", begin, window + _LOOKAHEAD)
         if not trailer:
-            nul = _NUL_TRAILER.search(data, at, end if end >= 0 else window + _LOOKAHEAD)
+            nul = _NUL_TRAILER.search(data, begin, end if end >= 0 else window + _LOOKAHEAD)
             if nul and nul.start() < window:
                 end, trailer = nul.start(), b"\0"
         if end < 0:
             if len(data) < window + _LOOKAHEAD:
+                self._searched = max(0, len(data) - at - _LOOKAHEAD)
                 return at
             self._trailer, self._counting, self._step = trailer or b"\n", False, self._rest_of_line
+            self._searched = 0
             return at
+        self._searched = 0
         self._trailer, self._counting = trailer or b"\n", False
         self._emit(data, at, end, out)
         return end + 1

@@ -1,6 +1,7 @@
 """RFC 6587 framing: what a stream gives depends on its bytes alone."""
 
 from collections.abc import Iterable
+from time import process_time
 
 import pytest
 from hypothesis import example, given
@@ -132,3 +133,14 @@ def test_counted_messages_come_back_exactly(bodies: list[bytes]) -> None:
     """Octet counting carries any bytes."""
     messages = [b"<13>" + body for body in bodies]
     assert frames(b"".join(map(counted, messages))) == messages
+
+
+@pytest.mark.parametrize(
+    "stream", [b"<13>" + b"a" * 60_000 + b"\n", b"60004 <13>" + b"a" * 60_000, b"1" * 60_000 + b"\n"]
+)
+def test_a_byte_at_a_time_is_not_read_over_and_over(stream: bytes) -> None:
+    """What was searched for a trailer is not searched again: a slow sender must not cost more than a fast one."""
+    framer, before = Framer(65_536), process_time()
+    out = [item for at in range(len(stream)) for item in framer.feed(stream[at : at + 1])]
+    assert len(out) == 1
+    assert process_time() - before < 0.8
