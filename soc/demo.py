@@ -6,8 +6,9 @@ import signal
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from rich.console import Console
@@ -43,14 +44,22 @@ async def run(settings: Settings, recordings: Path, file: Path | None) -> None:
     environment = {**os.environ, "SOC_LOG_LEVEL": os.environ.get("SOC_LOG_LEVEL", "warning")}
     service = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
     try:
-        await _until_ready(settings, service)
-        console.print("The service is ready; sending the recordings to its syslog port …")
-        await _send(settings.collect.tcp[0], lines)
-        await _show(settings, console)
-        console.print(f"{len(lines)} messages sent. Console: http://{settings.console.listen}/ (Ctrl-C ends all)")
-        await _until_told(stop, service)
+        await _unless_told(stop, _present(settings, service, lines, console))
+        await _unless_told(stop, service.wait())
+        if not stop.is_set():
+            raise Stop("the service ended; its own messages stand above")
     finally:
         await _end(service)
+
+
+async def _present(
+    settings: Settings, service: asyncio.subprocess.Process, lines: list[bytes], console: Console
+) -> None:
+    await _until_ready(settings, service)
+    console.print("The service is ready; sending the recordings to its syslog port …")
+    await _send(settings.collect.tcp[0], lines)
+    await _show(settings, console)
+    console.print(f"{len(lines)} messages sent. Console: http://{settings.console.listen}/ (Ctrl-C ends all)")
 
 
 def _lines(folder: Path) -> list[bytes]:
@@ -120,16 +129,17 @@ async def _show(settings: Settings, console: Console) -> None:
         console.print(f"… and {page.total - len(page.items)} more in the console.")
 
 
-async def _until_told(stop: asyncio.Event, service: asyncio.subprocess.Process) -> None:
-    told = asyncio.ensure_future(stop.wait())
-    ended = asyncio.ensure_future(service.wait())
+async def _unless_told(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> None:
+    """Do the work, and leave it when told to stop."""
+    working, told = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait({told, ended}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
     finally:
+        working.cancel()
         told.cancel()
-        ended.cancel()
-    if not stop.is_set():
-        raise Stop("the service ended; its own messages stand above")
+        await asyncio.gather(working, told, return_exceptions=True)
 
 
 async def _end(service: asyncio.subprocess.Process) -> None:

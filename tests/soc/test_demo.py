@@ -31,6 +31,15 @@ def test_the_demo_shows_alerts_and_ends_on_ctrl_c(soc: Command) -> None:
     wait_until(lambda: not any(soc.page(port, "/health/live") for port in soc.health))
 
 
+def test_ctrl_c_is_heard_while_the_service_is_not_ready(soc: Command) -> None:
+    """A bus that is away is not waited for to the end."""
+    (soc.folder / "a.log").write_bytes(b"one\n")
+    demo = soc.start("demo", ".", SOC_BUS__URL="kafka://127.0.0.1:1")
+    wait_until(lambda: soc.page(soc.health[0], "/health/live"))
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(20) == 0
+
+
 def test_every_line_is_a_message(tmp_path: Path) -> None:
     """Files in order of name, blank lines left out."""
     (tmp_path / "b.log").write_bytes(b"three\n")
