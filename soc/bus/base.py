@@ -121,7 +121,10 @@ class Consumer(ABC):
 
     @abstractmethod
     async def rewind(self) -> None:
-        """Read again from the committed positions: what was polled and not committed comes again."""
+        """Read again from the committed positions: what was polled and not committed comes again.
+
+        Raises Retry while the bus is away: the next poll that succeeds reads from there all the same.
+        """
 
     @abstractmethod
     async def aclose(self) -> None:

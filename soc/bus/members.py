@@ -134,8 +134,10 @@ class SqliteConsumer(Consumer):
 
     async def rewind(self) -> None:
         """See Consumer.rewind."""
-        if self._generation:
+        generation, self._generation = self._generation, 0  # where this fails, or is cancelled, the next poll does it
+        if generation:
             self._positions = await self._run(self._starts, frozenset(self._positions))
+            self._generation = generation
 
     async def aclose(self) -> None:
         """See Consumer.aclose."""

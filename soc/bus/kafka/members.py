@@ -68,9 +68,9 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
         deadline = loop.time() + timeout
         await self._join()
         while True:
-            records = await self._some(max_records, max(0.0, deadline - loop.time()))
-            if self._gaps:
+            if self._gaps:  # before anything is read: what is read counts as handed over
                 raise self._gaps.pop()
+            records = await self._some(max_records, max(0.0, deadline - loop.time()))
             if records or loop.time() >= deadline:
                 break
         self._check_coordinator(loop.time())
@@ -119,6 +119,7 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
     async def rewind(self) -> None:
         """See Consumer.rewind."""
         if self._positions and self._generation == self._changes:
+            self._generation = 0  # where this fails, or is cancelled, the next poll does it
             await self._seek(frozenset(self._positions), self._changes)
 
     async def aclose(self) -> None:

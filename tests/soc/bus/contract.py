@@ -496,6 +496,28 @@ class BusContract:
         assert numbers(await bus.read(partition, 0, 2)) == [10, 11]
         assert (await bus.lag("g", MATCHES))[0] == 5
 
+    async def test_each_lost_position_is_told_and_nothing_else_is_lost(self, bus: Bus) -> None:
+        """Two partitions overtaken at once: both gaps are told, and every record behind them is read."""
+        partitions = [TopicPartition(MATCHES, 0), TopicPartition(MATCHES, 1)]
+        for partition in partitions:
+            await bus.publish(MATCHES, [Message(b"", b"%d" % n, (), partition.partition) for n in range(10)])
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            await drain(consumer, 20)
+            await consumer.commit(dict.fromkeys(partitions, Commit(3)))
+        for partition in partitions:
+            await self.lose(bus, partition)
+        await bus.publish(MATCHES, [Message(b"", b"new", (), number % 2) for number in range(10)])
+        told: list[tuple[int, int, int]] = []
+        found: list[Record] = []
+        async with bus.consumer("g", [MATCHES]) as consumer, asyncio.timeout(30):
+            while len(found) < 10 or len(told) < 2:
+                try:
+                    found += await consumer.poll(500, 0.5)
+                except Lost as lost:
+                    told.append((lost.partition, lost.first, lost.last))
+        assert sorted(told) == [(0, 3, 10), (1, 3, 10)]
+        assert Counter(record.partition for record in found) == {0: 5, 1: 5}
+
     async def test_a_reading_member_hears_of_a_gap_too(self, bus: Bus) -> None:
         """Retention may overtake a member between two polls."""
         partition = TopicPartition(MATCHES, 0)

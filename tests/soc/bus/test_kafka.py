@@ -18,7 +18,7 @@ from soc.bus.base import MATCHES, TOPICS, Bus, Commit, Message, Record, TopicPar
 from soc.bus.kafka import KafkaBus, pressure, producers
 from soc.bus.kafka.cluster import Cluster, client_options, hosts_of
 from soc.clock import SystemClock
-from soc.errors import DeadLetter, Retry, SettingsError, SlowDown
+from soc.errors import Abandon, DeadLetter, Retry, SettingsError, SlowDown
 from soc.metrics import Metrics
 from soc.settings import BusSettings
 from tests.services.kafka import Kafka
@@ -268,6 +268,27 @@ class TestAway:
         await self.until_taken(bus, in_order(100, 100))
         await self.until_taken(bus, in_order(100, 200))
         assert _first(await everything(bus)) == list(range(300))
+
+    async def test_a_rewind_that_failed_is_made_up_for(self, bus: Bus, broker: Kafka) -> None:
+        """The broker stands still just when a handler gave its batch back: the batch comes again, none is passed over."""
+        await bus.publish(MATCHES, in_order(10))
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            records = await drain(consumer, 10)
+            await consumer.commit(behind(records[:4]))
+            await asyncio.to_thread(broker.pause)
+            try:
+                with pytest.raises(Retry):
+                    await consumer.rewind()
+            finally:
+                await asyncio.to_thread(broker.resume)
+            with pytest.raises(Abandon):
+                await consumer.commit(behind(records))
+            again: list[Record] = []
+            async with asyncio.timeout(40):
+                while len(again) < 6:
+                    with suppress(Retry):
+                        again += await consumer.poll(500, 0.5)
+            assert numbers(again) == [4, 5, 6, 7, 8, 9]
 
     async def test_acknowledged_records_survive_kills_under_load(self, bus: Bus, broker: Kafka) -> None:
         """A broker that is killed again and again while we publish loses nothing that was acknowledged, nor its order."""

@@ -19,7 +19,7 @@ from soc.bus.base import EVENTS, HITS, MATCHES, Bus, Commit, Message, Record, To
 from soc.bus.heart import TICK_SECONDS
 from soc.bus.sqlite import SqliteBus, folder_of
 from soc.clock import DAY, SystemClock
-from soc.errors import AlreadyRunning, Retry, SettingsError, Stop
+from soc.errors import Abandon, AlreadyRunning, Retry, SettingsError, Stop
 from soc.metrics import Metrics
 from soc.settings import BusSettings
 from tests.soc.bus.contract import (
@@ -307,6 +307,22 @@ class TestFiles:
 
         yield allow
         allow(-1)
+
+    async def test_a_rewind_that_failed_is_made_up_for(self, bus: Bus, tmp_path: Path) -> None:
+        """The group cannot be read just when a handler gave its batch back: the batch comes again."""
+        await bus.publish(MATCHES, kilobytes(10))
+        async with bus.consumer("g", [MATCHES]) as consumer:
+            records = await drain(consumer, 10)
+            await consumer.commit(behind(records[:4]))
+            other = sqlite3.connect(tmp_path / "bus" / "groups" / "g.db", isolation_level=None)
+            other.execute("ALTER TABLE position RENAME TO hidden")
+            with pytest.raises(Retry):
+                await consumer.rewind()
+            other.execute("ALTER TABLE hidden RENAME TO position")
+            other.close()
+            with pytest.raises(Abandon):
+                await consumer.commit(behind(records))
+            assert [record.offset for record in await drain(consumer, 6)] == [4, 5, 6, 7, 8, 9]
 
     async def test_a_full_disk_answers_retry_and_leaves_no_part(
         self, tmp_path: Path, allow: Callable[[int], None]
