@@ -19,6 +19,8 @@ PROGRAM = textwrap.dedent("""
     def run(role):
         (folder / role).write_text(str(os.getpid()))
         if role == sys.argv[2]:
+            while not all((folder / each).exists() and (folder / each).stat().st_size for each in sys.argv[3:]):
+                time.sleep(0.01)
             sys.exit(7)
         if role == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
