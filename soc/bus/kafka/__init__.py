@@ -7,6 +7,10 @@ they leave, so ours carry that under which the records were read; its Metadata r
 
 Kafka forgets the offsets of a group that was empty for offsets.retention.minutes (7 days by default): a stage that is
 stopped for longer begins at the earliest record, and ids make the repetition harmless.
+
+To slow down when the slowest group nears retention, a publisher's principal needs Describe on our groups and
+DescribeConfigs on the topics that it writes to; without the first it never slows down, without the second it goes by
+our settings.
 """
 
 from soc.bus.kafka.bus import KafkaBus

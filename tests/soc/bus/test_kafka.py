@@ -44,6 +44,18 @@ async def everything(bus: Bus, partition: TopicPartition = ONE) -> list[int]:
     return [int(record.value.partition(b" ")[0]) for record in records]
 
 
+async def until_taken(bus: Bus, messages: list[Message]) -> None:
+    """Publish until it is acknowledged."""
+    async with asyncio.timeout(100):
+        while True:
+            try:
+                await bus.publish(MATCHES, messages)
+            except Retry:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
 def replaced(bus: Bus) -> float:
     """Return how many producers were replaced."""
     assert isinstance(bus, KafkaBus)
@@ -99,23 +111,16 @@ class TestKafka(BusContract):
                 with pytest.raises(SlowDown, match=r"'g' has records .* older than 90% of the 2 s"):
                     await self.publish_on(bus)
             await consumer.commit({ONE: Commit((await bus.ends(MATCHES))[0].high)})
-            await self.until_taken(bus)
+            await until_taken(bus, in_order(1))
             await consumer.commit({ONE: Commit(9)})
             with pytest.raises(SlowDown):
                 await self.publish_on(bus)
-        await self.until_taken(bus)
+        await until_taken(bus, in_order(1))
 
     async def publish_on(self, bus: Bus) -> None:
         while True:
             await bus.publish(MATCHES, in_order(1))
             await asyncio.sleep(0.1)
-
-    async def until_taken(self, bus: Bus) -> None:
-        async with asyncio.timeout(20):
-            while True:
-                with suppress(SlowDown):
-                    return await bus.publish(MATCHES, in_order(1))
-                await asyncio.sleep(0.1)
 
     @pytest.mark.usefixtures("looking_often")
     async def test_what_cannot_be_known_slows_nobody_down(
@@ -243,7 +248,7 @@ class TestAway:
                 with pytest.raises(Retry):
                     await poll_forever(consumer)
             await asyncio.to_thread(broker.start)
-            await self.until_taken(bus, in_order(100, 100))
+            await until_taken(bus, in_order(100, 100))
             async with asyncio.timeout(60):
                 seen = {record.offset for record in records}
                 while seen != set(range(await self.high(bus))):
@@ -265,8 +270,8 @@ class TestAway:
                     await bus.ends(MATCHES)
         finally:
             await asyncio.to_thread(broker.resume)
-        await self.until_taken(bus, in_order(100, 100))
-        await self.until_taken(bus, in_order(100, 200))
+        await until_taken(bus, in_order(100, 100))
+        await until_taken(bus, in_order(100, 200))
         assert _first(await everything(bus)) == list(range(300))
 
     async def test_a_rewind_that_failed_is_made_up_for(self, bus: Bus, broker: Kafka) -> None:
@@ -295,7 +300,7 @@ class TestAway:
 
         async def publish(count: int) -> None:
             for first in range(0, count, 20):
-                await self.until_taken(bus, in_order(20, first))
+                await until_taken(bus, in_order(20, first))
                 await asyncio.sleep(0.01)
 
         async with asyncio.TaskGroup() as tasks:
@@ -328,17 +333,6 @@ class TestAway:
 
     async def commit(self, consumer: Any, records: list[Record]) -> None:
         await consumer.commit({ONE: Commit(records[-1].offset)})
-
-    async def until_taken(self, bus: Bus, messages: list[Message]) -> None:
-        """Publish until it is acknowledged."""
-        async with asyncio.timeout(100):
-            while True:
-                try:
-                    await bus.publish(MATCHES, messages)
-                except Retry:
-                    await asyncio.sleep(0.1)
-                else:
-                    return
 
     async def high(self, bus: Bus) -> int:
         return (await bus.ends(MATCHES))[0].high

@@ -252,6 +252,12 @@ class TestFiles:
             for first in range(0, 2000, 50):
                 await bus.publish(MATCHES, kilobytes(50, first))
 
+    async def test_a_group_that_cannot_be_read_stops_no_publisher(self, bus: Bus, tmp_path: Path) -> None:
+        """A damaged file of positions is its own members' trouble."""
+        (tmp_path / "bus" / "groups" / "g.db").write_bytes(b"no database" * 1000)
+        for first in range(0, 2000, 50):
+            await bus.publish(MATCHES, kilobytes(50, first))
+
     async def test_old_files_are_removed_also_of_an_idle_topic(self, tmp_path: Path) -> None:
         """expire() closes an old file and removes it when its time is over; an empty newest file stays."""
         clock = ShiftedClock()
