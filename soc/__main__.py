@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import structlog
 import typer
 
-from soc import __version__
+from soc import __version__, logs
 from soc.errors import VonggacError
 from soc.events import LogSource
 from soc.settings import Address, Settings, load
@@ -182,7 +181,7 @@ def _role(role: str, settings: Settings) -> None:
 def _settings(file: Path | None) -> Settings:
     with _explained():
         settings = load(file, os.environ)
-        _log_to_stderr(settings.log_level)
+        logs.to_stderr(settings.log_level)
     return settings
 
 
@@ -202,7 +201,7 @@ def _explained() -> Iterator[None]:
 
 def _fail(errors: list[BaseException]) -> NoReturn:
     for error in errors:
-        print(f"soc: {_visible(str(error))}", file=sys.stderr)
+        print(f"soc: {logs.visible(str(error))}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -212,35 +211,6 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(inner)
     else:
         yield error
-
-
-def _log_to_stderr(level: str) -> None:
-    """Log to standard error: for people at a terminal, as JSON lines otherwise. Control characters are escaped."""
-    people = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,  # a traceback's text, never the values in its frames
-            _printable,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
-def _printable(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Make control characters of logged values visible: log content must not drive a terminal."""
-    return {key: _visible(value) if isinstance(value, str) else value for key, value in event.items()}
-
-
-def _visible(text: str) -> str:
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def main() -> None:

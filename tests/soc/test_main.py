@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from soc.__main__ import _visible, app
+from soc.__main__ import app
+from soc.logs import visible
 from tests.soc.command import Command, wait_until
 
 RECORDINGS = Path(__file__).parents[2] / "deploy" / "recordings"
@@ -112,4 +113,4 @@ def test_a_password_becomes_a_hash() -> None:
 
 def test_messages_cannot_drive_a_terminal() -> None:
     """Errors may quote what came from outside."""
-    assert _visible("a\x1b[2J\u202eb\nc") == "a\\x1b[2J\\u202eb\nc"
+    assert visible("a\x1b[2J\u202eb\nc") == "a\\x1b[2J\\u202eb\nc"
