@@ -2,8 +2,11 @@
 
 import asyncio
 import errno
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -271,9 +274,15 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._transport:
+        """Close the connection. What it still holds unread is lost, as plain TCP acknowledges nothing: it is counted."""
+        if self._transport and not self._transport.is_closing():
+            self._listener.metrics.bytes_unread.labels("tcp").inc(_unread(self._transport.get_extra_info("socket")))
             self._transport.close()
+
+
+def _unread(sock: socket.socket) -> int:
+    """Return how many bytes lie in the socket's receive buffer."""
+    return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _keep_alive(sock: socket.socket | None) -> None:

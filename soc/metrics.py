@@ -23,6 +23,9 @@ class Metrics:
         self.messages_dropped = self._counter(
             "messages_dropped", "Messages lost where the protocol cannot slow its sender down", "transport", "cause"
         )
+        self.bytes_unread = self._counter(
+            "bytes_unread", "Bytes that lay unread in the kernel when a connection was closed", "transport"
+        )
         self.connections = self._gauge("connections_open", "Open connections of senders", "transport")
         self.connections_refused = self._counter(
             "connections_refused", "Connections closed at once because there were too many", "transport"

@@ -184,6 +184,21 @@ async def test_the_stop_is_bounded(
     assert counted(metrics, "messages_dropped_total", transport="tcp", cause="stopped") == 2
 
 
+async def test_what_lies_unread_at_the_stop_is_counted(
+    bus: FakeBus, metrics: Metrics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that was made to wait has bytes in the kernel; plain TCP cannot hand them back, so they are counted."""
+    monkeypatch.setattr("collectors.stage.DRAIN_SECONDS", 0.5)
+    bus.away = True
+    async with running(make_settings(tmp_path, pending_messages=500), bus, metrics) as stage:
+        address = stage.addresses["tcp"][0]
+        _, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(b"".join(line("x" * 4000) + b"\n" for _ in range(2000)))
+        await eventually(lambda: counted(metrics, "messages_received_total", transport="tcp") >= 500)
+    assert counted(metrics, "bytes_unread_total", transport="tcp") > 0
+    writer.transport.abort()
+
+
 async def test_too_many_connections_are_refused(bus: FakeBus, metrics: Metrics, tmp_path: Path) -> None:
     """Beyond the limit, whichever the address, one is closed at once and counted; those that are open work on."""
     async with running(make_settings(tmp_path, max_connections=2), bus, metrics) as stage:
