@@ -2,12 +2,15 @@
 
 import ast
 import importlib.util
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from soc.settings import load
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("soc", "collectors", "correlator", "alerting")
@@ -81,3 +84,28 @@ def test_the_lock_holds_every_dependency() -> None:
     locked = (ROOT / "requirements.lock").read_text("utf-8").lower()
     names = [requirement.split(">")[0].split("=")[0].split("[")[0].split(";")[0].strip() for requirement in wanted]
     assert not [name for name in names if f"\n{name.lower()}==" not in f"\n{locked}"]
+
+
+def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
+    """Whoever copies them gets a service."""
+    example = (ROOT / "README.md").read_text("utf-8").split("```toml\n")[1].split("```")[0]
+    file = tmp_path / "soc.toml"
+    file.write_text(example, "utf-8")
+    settings = load(file, {})
+    assert settings.bus.url.startswith("kafka://")
+    assert settings.receivers[0].name == "operators"
+
+
+def test_every_link_within_the_documents_leads_somewhere() -> None:
+    """A page that moved takes its links along."""
+    broken = []
+    for page in [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "deploy").rglob("*.md"),
+        ROOT / "rules" / "README.md",
+    ]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert not broken
