@@ -98,14 +98,11 @@ def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
 
 def test_every_link_within_the_documents_leads_somewhere() -> None:
     """A page that moved takes its links along."""
-    broken = []
-    for page in [
-        *ROOT.glob("*.md"),
-        *(ROOT / "docs").glob("*.md"),
-        *(ROOT / "deploy").rglob("*.md"),
-        ROOT / "rules" / "README.md",
-    ]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
-            if "://" not in target and not (page.parent / target).exists():
-                broken.append(f"{page.name}: {target}")
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    broken = [
+        f"{page.name}: {target}"
+        for page in [*pages, ROOT / "rules" / "README.md"]
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
     assert not broken
