@@ -71,10 +71,11 @@ class KafkaConsumer(Consumer, ConsumerRebalanceListener):  # type: ignore[misc] 
             if self._gaps:  # before anything is read: what is read counts as handed over
                 raise self._gaps.pop()
             records = await self._some(max_records, max(0.0, deadline - loop.time()))
-            if records or loop.time() >= deadline:
-                break
-        self._check_coordinator(loop.time())
-        return records
+            if records:
+                return records  # whatever else is wrong: what was read counts as handed over
+            if loop.time() >= deadline:
+                self._check_coordinator(loop.time())
+                return []
 
     async def commit(self, positions: Mapping[TopicPartition, Commit]) -> None:
         """See Consumer.commit."""
