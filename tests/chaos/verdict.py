@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -253,6 +254,14 @@ def _of_urgent(messages: Sequence[Mapping[str, Any]], end: Final, lowest: str, t
 
 
 def _of_summaries(messages: Sequence[Mapping[str, Any]]) -> list[str]:
-    intervals = [(m["interval"]["start"], m["interval"]["end"]) for m in messages if m["type"] == "summary"]
-    broken = [(one, other) for one, other in pairwise(intervals) if one[1] != other[0]]
+    """Each interval follows the one before; the tombstone of a summary that was refused stands for its interval."""
+    broken, expected, length = [], None, timedelta()
+    for message in (each for each in messages if each["stream"] == "regular"):
+        if message["type"] == "tombstone":
+            expected = expected + length if expected else None
+            continue
+        start, end = (datetime.fromisoformat(message["interval"][edge]) for edge in ("start", "end"))
+        if expected not in {None, start}:
+            broken.append(f"{expected} expected, {start} found")
+        expected, length = end, end - start
     return [f"summaries do not follow each other: {broken}"] if broken else []
