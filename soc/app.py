@@ -17,7 +17,7 @@ from soc.bus.base import ALERTS, CASES, EVENTS, MATCHES, NATIONAL, Bus
 from soc.clock import Clock, SystemClock
 from soc.errors import Retry
 from soc.health import Health
-from soc.lifecycle import Lifecycle, Run, run_together, stop_on_signals
+from soc.lifecycle import C, Lifecycle, Run, run_together, stop_on_signals
 from soc.metrics import Metrics
 from soc.settings import Settings
 from soc.store.base import Store
@@ -43,15 +43,15 @@ class Process:
 
     async def bus(self) -> Bus:
         """Open the bus, however long it is away."""
-        return await self.lifecycle.open(
-            "bus", buses.connect(self.settings.bus, self.metrics, self.clock), self._waiting("bus")
-        )
+        return await self.opened("bus", buses.connect(self.settings.bus, self.metrics, self.clock))
 
     async def store(self) -> Store:
         """Open the store, however long it is away."""
-        return await self.lifecycle.open(
-            "store", stores.connect(self.settings.store, self.metrics, self.clock), self._waiting("store")
-        )
+        return await self.opened("store", stores.connect(self.settings.store, self.metrics, self.clock))
+
+    async def opened(self, name: str, resource: C) -> C:
+        """Open the resource, however long it is away; /health/ready says why meanwhile."""
+        return await self.lifecycle.open(name, resource, self._waiting(name))
 
     def _waiting(self, name: str) -> Callable[[str], None]:
         def note(reason: str) -> None:
@@ -83,7 +83,7 @@ async def correlate(process: Process) -> dict[str, Run]:
     process.health.register("forward", forward.unready)
 
     async def forward_when_open(stop: asyncio.Event) -> None:
-        await process.lifecycle.open("store", store, process._waiting("store"))  # noqa: SLF001 - same module
+        await process.opened("store", store)
         await forward.run(stop)
 
     watched = [("detect", EVENTS), ("forward", MATCHES)]

@@ -16,6 +16,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from soc import logs
 from soc.alerts import Alert, Level, told_apart
 from soc.bus.base import Record
 from soc.bus.deadletters import Letter
@@ -33,7 +34,7 @@ COLOURS = {
 def visible(text: str, limit: int = 200) -> str:
     """Return the text bounded, on one line, with each control or other unprintable character spelled out."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
+    return logs.visible(cut).replace("\n", "\\n")
 
 
 def moment(time: int) -> str:
