@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from correlator.engine.record import text_of
 from correlator.flood import FloodGate, flood_match
-from correlator.record import text_of
 from correlator.rules import Failed, Hit, Rule, RuleSet
 from soc.alerts import Match
 from soc.bus.base import Record

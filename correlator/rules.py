@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 import soc
-from correlator.evaluate import Predicate, predicate, reasons
+from correlator.engine.plain import Predicate, predicate, reasons
+from correlator.engine.record import Record
 from correlator.limit import Overtime, limited
-from correlator.record import Record
 from correlator.source import Compiled, Failure, RuleSource
 from soc.alerts import Reason, RuleRef
 from soc.errors import RulesError
@@ -155,7 +155,7 @@ def _in_child(request: Mapping[str, Any]) -> Compiled:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "correlator.compile"],
+            [sys.executable, "-m", "correlator.compiler.compile"],
             input=orjson.dumps(request),
             capture_output=True,
             env=environment,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from correlator.compile import compile_files
+from correlator.compiler.compile import compile_files
 from correlator.rules import RuleSet, rule_of
 from soc.bus.base import Record, TopicPartition
 from soc.clock import SystemClock

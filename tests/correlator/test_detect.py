@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from correlator.detect import MAX_PUBLISH, Detector
-from correlator.evaluate import Predicate
+from correlator.engine.plain import Predicate
+from correlator.engine.record import Record as Fields
 from correlator.flood import FLOOD_RULE
-from correlator.record import Record as Fields
 from correlator.rules import RuleSet
 from soc.alerts import Match
 from soc.bus.base import DEADLETTER, EVENTS, MATCHES, Message, Record

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from correlator.compile import compile_files
+from correlator.compiler.compile import compile_files
 from correlator.flood import FLOOD_RULE, FloodGate
 from correlator.matching import MAX_KEY, Matcher, alert_key
 from correlator.rules import Rule, RuleSet

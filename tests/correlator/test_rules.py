@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from correlator import rules
+from correlator.engine.record import Record
 from correlator.limit import Overtime
-from correlator.record import Record
 from correlator.rules import MAX_LOGSOURCES, RuleSet, builtin, load
 from soc.errors import RulesError
 from soc.events import LogSource

@@ -12,7 +12,7 @@ import yaml
 from sigma.rule import SigmaRule
 
 from collectors import syslog
-from correlator.record import Record
+from correlator.engine.record import Record
 from correlator.rules import RuleSet, builtin, load
 from soc.events import LogSource
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from correlator.condition import ConditionError, parse
+from correlator.compiler.condition import ConditionError, parse
 from correlator.syntax import All, Any, Exists, Named, Node, Not, Test
 
 NAMES = ("a", "b", "sel_1", "sel_2", "notepad", "_hidden")

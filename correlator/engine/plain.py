@@ -8,10 +8,10 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from correlator.atoms import check_of
-from correlator.record import Record, Text
+from correlator.engine.atoms import check_of
+from correlator.engine.record import Record, Text
+from correlator.engine.text import Check, fold, glob
 from correlator.syntax import All, Anchor, Any, Atom, Exists, FieldRef, Glob, Named, Node, Not, Null, Test
-from correlator.text import Check, fold, glob
 from soc.alerts import Reason
 
 MAX_VALUE: Final = 256

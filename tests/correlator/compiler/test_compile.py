@@ -9,10 +9,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from correlator import compile as compile_module
-from correlator.compile import MAX_FILE, compile_files
-from correlator.evaluate import predicate, reasons
-from correlator.record import Record
+from correlator.compiler import compile as compile_module
+from correlator.compiler.compile import MAX_FILE, compile_files
+from correlator.engine.plain import predicate, reasons
+from correlator.engine.record import Record
 from correlator.source import Failure
 from soc.alerts import Level
 from soc.events import LogSource

@@ -29,7 +29,7 @@ from sigma.types import (
     SpecialChars,
 )
 
-from correlator.modifiers import Cased
+from correlator.compiler.modifiers import Cased
 from correlator.syntax import (
     All,
     Anchor,

@@ -5,8 +5,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from correlator.engine.text import fold, glob
 from correlator.syntax import Part, Wildcard
-from correlator.text import fold, glob
 
 LETTERS = "aAbBßéÉ\n*?.\\"
 TEXTS = st.text(LETTERS, max_size=12)

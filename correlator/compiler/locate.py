@@ -7,8 +7,8 @@ import sigma.exceptions as sigma
 import yaml
 from sigma.rule import SigmaDetection
 
-from correlator import translate
-from correlator.condition import ConditionError
+from correlator.compiler import translate
+from correlator.compiler.condition import ConditionError
 from correlator.limit import Overtime
 
 _KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (

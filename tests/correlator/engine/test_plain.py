@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from correlator.evaluate import MAX_REASONS, MAX_VALUE
+from correlator.engine.plain import MAX_REASONS, MAX_VALUE
 from correlator.rules import RuleSet
 from soc.alerts import Reason
 from soc.events import LogSource

@@ -1,7 +1,7 @@
 """Sigma rule files in, neutral rules out. pySigma parses; `translate` makes neutral syntax of what it parsed.
 
 With `document`, `locate`, `modifiers` and `translate` the only importer of pySigma, and run as a short-lived process
-(`python -m correlator.compile`), so that neither its memory nor its time burdens a running consumer: a request as JSON
+(`python -m correlator.compiler.compile`), so that neither its memory nor its time burdens a running consumer: a request as JSON
 on standard input, the pickled `Compiled` on standard output.
 """
 
@@ -19,10 +19,10 @@ import orjson
 import yaml
 from sigma.rule import SigmaRule
 
-from correlator import condition, modifiers, translate
-from correlator.document import Loader, check_depth, check_size
+from correlator.compiler import condition, modifiers, translate
+from correlator.compiler.document import Loader, check_depth, check_size
+from correlator.compiler.locate import Refused, line_of
 from correlator.limit import limited
-from correlator.locate import Refused, line_of
 from correlator.source import Compiled, Failure, RuleSource
 from correlator.syntax import Any, Node
 from soc.alerts import Level, RuleRef

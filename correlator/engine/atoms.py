@@ -8,8 +8,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
+from correlator.engine.text import Check
 from correlator.syntax import Cidr, Compare, Regex, Relation, TimePart, TimeUnit
-from correlator.text import Check
 
 MAX_NUMBER: Final = 64
 """Characters of the longest text that is read as a number, an address or a date."""

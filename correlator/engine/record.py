@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from correlator.text import fold
+from correlator.engine.text import fold
 
 Text = str | tuple[str, ...] | None
 """A value as text: None where the field is missing or null, several where it is a list."""

@@ -1,0 +1,1 @@
+"""Neutral rules to decisions about events. No I/O and no pySigma."""
