@@ -15,7 +15,8 @@ import structlog
 
 from correlator.flood import FLOOD_RULE, FloodGate
 from correlator.matching import Matcher
-from correlator.rules import Rule, RuleSet
+from correlator.rules import RuleSet
+from correlator.source import Rule
 from soc.alerts import Match
 from soc.bus.base import MATCHES, Bus, Message, Record
 from soc.bus.deadletters import Letter, bury, of_record

@@ -13,34 +13,50 @@ class Overtime(Exception):
     """The work took longer than it may."""
 
 
-class limited:  # noqa: N801 - reads as the statement that it is: `with limited(1.0):`
-    """`with limited(seconds):` raises Overtime within the block after so much processor time of the process.
+class Timer:
+    """Raises Overtime out of what runs between `arm` and `disarm` after so much processor time of the process.
 
     It interrupts `re` too, which looks for signals while it searches. Python delivers signals to the main thread alone:
-    in any other nothing is bounded. Blocks must not nest, nor await.
+    in any other nothing is bounded. One timer runs at a time, and nothing may await while it does.
     """
 
     def __init__(self, seconds: float) -> None:
-        """Take the limit; the time runs from the block's beginning."""
+        """Take the limit."""
         self._seconds = seconds
-        self._armed = False
+        self.armed = False
+
+    def arm(self) -> None:
+        """Start the time, unless it runs already."""
+        if self.armed or threading.current_thread() is not threading.main_thread():
+            return
+        signal.signal(signal.SIGVTALRM, self._expired)
+        self.armed = True
+        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds, _AGAIN)
+
+    def disarm(self) -> None:
+        """Stop the time, if it runs."""
+        if self.armed:
+            self.armed = False  # first: a signal that is on its way raises nothing any more
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+    def _expired(self, _number: int, _frame: FrameType | None) -> None:
+        if self.armed:
+            raise Overtime(f"more than {self._seconds:g} s of processor time")
+
+
+class limited:  # noqa: N801 - reads as the statement that it is: `with limited(1.0):`
+    """`with limited(seconds):` raises Overtime within the block, as a Timer does. Blocks must not nest."""
+
+    def __init__(self, seconds: float) -> None:
+        """Take the limit; the time runs from the block's beginning."""
+        self._timer = Timer(seconds)
 
     def __enter__(self) -> None:
         """Start the time."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        signal.signal(signal.SIGVTALRM, self._expired)
-        self._armed = True
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds, _AGAIN)
+        self._timer.arm()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the time."""
-        if self._armed:
-            self._armed = False  # first: a signal that is on its way raises nothing any more
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-    def _expired(self, _number: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            raise Overtime(f"more than {self._seconds:g} s of processor time")
+        self._timer.disarm()

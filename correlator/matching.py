@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from correlator.engine.record import text_of
 from correlator.flood import FloodGate, flood_match
-from correlator.rules import Failed, Hit, Rule, RuleSet
+from correlator.rules import Failed, Hit, RuleSet
+from correlator.source import Rule
 from soc.alerts import Match
 from soc.bus.base import Record
 from soc.errors import DeadLetter
@@ -35,7 +36,7 @@ class Matcher:
         if (number := _values(event)) > MAX_VALUES:
             raise DeadLetter("too_many_values", f"{number}; the rules are evaluated on up to {MAX_VALUES}")
         found: list[Match] = []
-        for hit in self._rules.evaluate(event.logsource, event.fields, self._failed):
+        for hit in self._rules.evaluate(event.logsource, event.fields, self._failed, record.value):
             verdict = self._gate.admit(hit.rule.ref.id, record.timestamp)
             found.append(_match(hit, event, full=verdict.full))
             if verdict.begins:

@@ -1,4 +1,4 @@
-"""What a compile takes and gives: rules as neutral values, and what could not be one. No pySigma here."""
+"""What a compile gives: rules as neutral values, and what could not be one. No pySigma here."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,11 @@ from soc.events import LogSource
 
 
 @dataclass(frozen=True, slots=True)
-class RuleSource:
-    """One rule, ready to be made into closures. `alert_key`: fields that group its matches, none for site and host."""
+class Rule:
+    """One rule, ready to be evaluated.
+
+    `alert_key`: fields that group its matches, none for site and host. `status`, `author`: as written, "" where not.
+    """
 
     ref: RuleRef
     logsource: LogSource
@@ -17,6 +20,8 @@ class RuleSource:
     file: str
     line: int
     condition: Node
+    status: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +41,5 @@ class Failure:
 class Compiled:
     """Everything that the files held."""
 
-    rules: tuple[RuleSource, ...]
+    rules: tuple[Rule, ...]
     failures: tuple[Failure, ...]

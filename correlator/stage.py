@@ -10,7 +10,8 @@ import structlog
 from correlator import detect, forward
 from correlator.detect import Detector
 from correlator.forward import Forwarder
-from correlator.rules import RuleSet, load
+from correlator.load import load
+from correlator.rules import RuleSet
 from soc.bus.base import EVENTS, MATCHES, Bus, Record, TopicPartition
 from soc.bus.work import Handler, work
 from soc.clock import Clock

@@ -152,7 +152,7 @@ def _door(settings: Settings) -> Path | None:
 
 def rules_check(settings: Settings, paths: tuple[Path, ...]) -> int:
     """Print what compiles and what does not; return the exit status."""
-    from correlator.rules import load  # noqa: PLC0415 - as above
+    from correlator.load import load  # noqa: PLC0415 - as above
 
     loaded = load(paths or settings.correlate.rules, settings.correlate.placeholders)
     console = Console()

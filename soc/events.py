@@ -50,7 +50,7 @@ class Event(NamedTuple):
     site: str
     host: str
     logsource: LogSource
-    fields: Mapping[str, Any]
+    fields: dict[str, Any]
     raw: str | None
     charset: str
     source: Mapping[str, Any]

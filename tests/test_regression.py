@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from collectors.sources import BadRecord, Options, Recording
-from correlator.rules import RuleSet, load
+from correlator.load import load
+from correlator.rules import RuleSet
 from soc.events import LogSource
 
 SIGMA = Path(os.environ.get("SOC_SIGMA_PATH", Path(__file__).parents[2] / "shared" / "sigma"))

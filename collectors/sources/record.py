@@ -1,6 +1,6 @@
 """What the readers of recordings share: what they are told, and what they give besides events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ class Origin:
         *,
         host: str,
         logsource: LogSource,
-        fields: Mapping[str, Any],
+        fields: dict[str, Any],
         raw: bytes | None = None,
     ) -> Event:
         """Return the event of record `number`. `time`: microseconds, or None and why ("missing", "unreadable")."""

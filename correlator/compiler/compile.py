@@ -23,7 +23,7 @@ from correlator.compiler import condition, modifiers, translate
 from correlator.compiler.document import Loader, check_depth, check_size
 from correlator.compiler.locate import Refused, line_of
 from correlator.limit import limited
-from correlator.source import Compiled, Failure, RuleSource
+from correlator.source import Compiled, Failure, Rule
 from correlator.syntax import Any, Node
 from soc.alerts import Level, RuleRef
 from soc.events import LogSource
@@ -46,7 +46,7 @@ MAX_REMARK: Final = 500
 def compile_files(paths: Sequence[Path], placeholders: translate.Placeholders) -> Compiled:
     """Return the rules of files and folders, and what could not be made into one. `paths` exist."""
     modifiers.register()
-    rules: dict[str, RuleSource] = {}
+    rules: dict[str, Rule] = {}
     failures: list[Failure] = []
 
     def unreadable(error: OSError) -> None:
@@ -78,7 +78,7 @@ def _is_rule(name: str) -> bool:
     return name.endswith((".yml", ".yaml")) and not name.endswith((".samples.yml", ".samples.yaml"))
 
 
-def _compile_file(file: Path, placeholders: translate.Placeholders) -> Iterator[RuleSource | Failure]:
+def _compile_file(file: Path, placeholders: translate.Placeholders) -> Iterator[Rule | Failure]:
     try:
         text = _read(file)
     except (OSError, ValueError) as error:
@@ -91,7 +91,7 @@ def _compile_file(file: Path, placeholders: translate.Placeholders) -> Iterator[
         yield Failure(str(file), mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")
 
 
-def _compile_documents(file: Path, text: str, placeholders: translate.Placeholders) -> Iterator[RuleSource | Failure]:
+def _compile_documents(file: Path, text: str, placeholders: translate.Placeholders) -> Iterator[Rule | Failure]:
     check_depth(text)
     loader = Loader(text)
     try:
@@ -112,7 +112,7 @@ def _read(file: Path) -> str:
 
 def _compile_document(
     file: Path, node: yaml.Node, loader: Loader, placeholders: translate.Placeholders
-) -> Iterator[RuleSource | Failure]:
+) -> Iterator[Rule | Failure]:
     document: Anything = None
     try:
         with limited(MAX_SECONDS):
@@ -130,7 +130,7 @@ def _reason(error: Exception) -> str:
     return str(error) if known else f"{type(error).__name__}: {error}"
 
 
-def _rule(document: Anything, file: Path, line: int, placeholders: translate.Placeholders) -> RuleSource:
+def _rule(document: Anything, file: Path, line: int, placeholders: translate.Placeholders) -> Rule:
     if not isinstance(document, dict):
         raise Refused("not a Sigma rule: a map with title, logsource and detection is expected")
     for kind, remark in _UNSUPPORTED.items():
@@ -141,13 +141,15 @@ def _rule(document: Anything, file: Path, line: int, placeholders: translate.Pla
     if isinstance(detection := document.get("detection"), dict) and isinstance(detection.get("timeframe"), str):
         raise Refused("'timeframe' is deprecated; write a correlation rule", "detection")
     parsed = SigmaRule.from_dict({**document, "detection": translate.texts(detection)})
-    return RuleSource(
+    return Rule(
         ref=_ref(parsed),
         logsource=LogSource(*(_lower(getattr(parsed.logsource, part)) for part in LogSource._fields)),
         alert_key=_alert_key(document.get("alert_key", [])),
         file=str(file),
         line=line,
         condition=_condition(parsed, placeholders),
+        status=parsed.status.name.lower() if parsed.status else "",
+        author=(parsed.author or "")[:MAX_REMARK],
     )
 
 

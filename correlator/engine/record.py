@@ -1,9 +1,14 @@
 """An event's fields as the evaluator sees them: each value's text made once, and only when a rule asks for it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from correlator.engine.text import fold
+
+MAX_WHOLE: Final = 1e15
+"""Beyond it a number with a fraction is written with an exponent."""
 
 Text = str | tuple[str, ...] | None
 """A value as text: None where the field is missing or null, several where it is a list."""
@@ -36,16 +41,16 @@ def text_of(value: Any) -> Text:
 
 
 def _scalar(value: Any) -> str:
-    """Return one text; of what is nested its notation, or nothing where that is beyond Python's bounds."""
+    """Return one text; of what is nested its JSON, or nothing where that is beyond JSON's bounds."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE:
         return str(int(value))
     try:
-        return str(value)
-    except (RecursionError, ValueError):  # nested too deep, an integer of thousands of digits
+        return str(value) if isinstance(value, int) else orjson.dumps(value).decode()
+    except (TypeError, ValueError):  # nested too deep, an integer of thousands of digits
         return ""
 
 

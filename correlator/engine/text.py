@@ -24,7 +24,7 @@ def fold(text: str) -> str:
 
 def glob(parts: Sequence[Part]) -> Check:  # noqa: PLR0911 - one return for each simple shape reads best
     """Return a check that a whole text is `parts` in order; linear in the text for each part, whatever the pattern."""
-    parts = _merged(parts)
+    parts = merged(parts)
     match parts:
         case []:
             return lambda text: not text
@@ -41,7 +41,7 @@ def glob(parts: Sequence[Part]) -> Check:  # noqa: PLR0911 - one return for each
     return _segmented(parts)
 
 
-def _merged(parts: Sequence[Part]) -> list[Part]:
+def merged(parts: Sequence[Part]) -> list[Part]:
     """Join neighbouring texts, drop empty ones, and make one `*` of several."""
     merged: list[Part] = []
     for part in parts:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from correlator.load import load
 from correlator.matching import alert_key
-from correlator.rules import load
 from soc.clock import SECOND
 from soc.events import Event, digest, from_wire, to_wire
 from tests.chaos.events import WINDOW, event

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from correlator.compiler.compile import compile_files
-from correlator.rules import RuleSet, rule_of
+from correlator.rules import RuleSet, plain
 from soc.bus.base import Record, TopicPartition
 from soc.clock import SystemClock
 from soc.events import LogSource
@@ -41,21 +42,27 @@ def rule_from(tmp_path: Path) -> RuleFrom:
         file = tmp_path / "rule.yml"
         file.write_text(HEAD + textwrap.indent(textwrap.dedent(detection), "    "), encoding="utf-8")
         compiled = compile_files([file], placeholders or {})
-        return RuleSet([rule_of(source) for source in compiled.rules], compiled.failures)
+        return RuleSet(compiled.rules, compiled.failures)
 
     return make
 
 
 @pytest.fixture
 def fires(rule_from: RuleFrom) -> Fires:
-    """Return a function that tells whether a selection (or a whole detection part) fires on fields."""
+    """Return a function that tells whether a selection (or a whole detection part) fires on fields.
+
+    The engine and the plain evaluator must agree, and the engine with itself when it remembers.
+    """
 
     def decide(detection: str, fields: Mapping[str, Any], **placeholders: Sequence[str | int]) -> bool:
         if "condition:" not in detection:
             detection = "sel:\n" + textwrap.indent(textwrap.dedent(detection), "    ") + "\ncondition: sel\n"
         rules = rule_from(detection, placeholders)
         assert not rules.failures, rules.failures
-        return bool(rules.evaluate(LOGSOURCE, fields))
+        expected = bool(plain(rules.covering(LOGSOURCE), fields))
+        for wire in (None, orjson.dumps({"fields": fields}), None):
+            assert bool(rules.evaluate(LOGSOURCE, dict(fields), wire=wire)) is expected, (detection, fields, wire)
+        return expected
 
     return decide
 

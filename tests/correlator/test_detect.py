@@ -149,7 +149,7 @@ async def test_matches_are_encoded_a_few_megabytes_at_a_time(
 ) -> None:
     """Large events that fire many rules must not stand in memory once for each rule."""
     (rule,) = rule_from(FAILED_LOGIN).rules
-    rules = [rule._replace(ref=replace(rule.ref, id=f"rule {number}")) for number in range(40)]
+    rules = [replace(rule, ref=replace(rule.ref, id=f"rule {number}")) for number in range(40)]
     await bus.publish(EVENTS, [Message(b"k", to_wire(make_event(1, raw="x" * 500_000)))])
     sizes: list[int] = []
     publish = bus.publish

@@ -9,7 +9,8 @@ import pytest
 from correlator.compiler.compile import compile_files
 from correlator.flood import FLOOD_RULE, FloodGate
 from correlator.matching import MAX_KEY, Matcher, alert_key
-from correlator.rules import Rule, RuleSet
+from correlator.rules import RuleSet
+from correlator.source import Rule
 from soc.bus.base import EVENTS, Record
 from soc.errors import DeadLetter
 from soc.events import digest, to_document, to_wire
@@ -114,7 +115,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Rule]:
         """
         file.write_text(textwrap.dedent(text), encoding="utf-8")
         (source,) = compile_files([file], {}).rules
-        return Rule(source.ref, source.logsource, source.alert_key, source.file, None)  # type: ignore[arg-type]  # not evaluated
+        return source
 
     return make
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from correlator import rules
+from correlator import load as loading
 from correlator.engine.record import Record
 from correlator.limit import Overtime
-from correlator.rules import MAX_LOGSOURCES, RuleSet, builtin, load
+from correlator.load import builtin, load
+from correlator.rules import MAX_LOGSOURCES, RuleSet
 from soc.errors import RulesError
 from soc.events import LogSource
 
@@ -90,10 +91,10 @@ def test_a_missing_path_is_an_error_that_names_it(tmp_path: Path) -> None:
 def test_a_compiler_that_hangs_or_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time is bounded, and the child's last words are passed on."""
     write(tmp_path, 1)
-    monkeypatch.setattr(rules, "TIMEOUT", 0.001)
+    monkeypatch.setattr(loading, "TIMEOUT", 0.001)
     with pytest.raises(RulesError, match="not compiled within"):
         load([tmp_path])
-    monkeypatch.setattr(rules, "TIMEOUT", 60.0)
+    monkeypatch.setattr(loading, "TIMEOUT", 60.0)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RulesError, match="compiler failed"):
         load([tmp_path])
@@ -103,7 +104,7 @@ def test_thirty_rules_load_quickly_and_without_pysigma_in_this_process(tmp_path:
     """PySigma's memory and import time stay in the child."""
     write(tmp_path, 30)
     program = (
-        "import sys, pathlib; from correlator.rules import load; "
+        "import sys, pathlib; from correlator.load import load; "
         f"loaded = load([pathlib.Path({str(tmp_path)!r})]); "
         "print(len(loaded.rules), 'sigma' in sys.modules, 'yaml' in sys.modules)"
     )
@@ -118,7 +119,7 @@ def test_logsources_that_are_remembered_are_bounded() -> None:
     loaded = RuleSet([])
     for number in range(MAX_LOGSOURCES + 10):
         loaded.covering(LogSource("linux", None, f"service{number}"))
-    assert len(loaded._covering) <= MAX_LOGSOURCES
+    assert len(loaded._kinds) <= MAX_LOGSOURCES
 
 
 SLOW = """\
@@ -170,4 +171,4 @@ def test_long_logsources_are_not_remembered() -> None:
     """Four thousand names of 64 KiB would be a quarter of a gigabyte."""
     loaded = RuleSet([])
     loaded.covering(LogSource("linux", None, "s" * 65_536))
-    assert not loaded._covering
+    assert not loaded._kinds

@@ -1,0 +1,85 @@
+"""The numbered atoms of a route: which column each belongs to, and what the rules' conditions need of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from correlator.engine.cover import Known, cover
+from correlator.engine.patterns import canonical
+from correlator.engine.tree import Tree
+from correlator.syntax import Atom, FieldRef, Glob, Test
+
+
+class Masks(NamedTuple):
+    """Rules as bits. `free`: without a clause on this field; `must`, `may`: atom to the rules of whose clause it is."""
+
+    free: int
+    must: Mapping[int, int]
+    may: Mapping[int, int]
+
+
+class Atlas:
+    """Numbers tests while conditions are read, and tells what each column has to know."""
+
+    def __init__(self) -> None:
+        """Begin without atoms."""
+        self._numbers: dict[Test, int] = {}
+        self._known: dict[int, Known] = {}
+
+    def number(self, test: Test) -> int:
+        """Return the number of a test; tests that are the same but for case have one."""
+        atom = test.atom
+        same = Test(test.field, canonical(atom)) if isinstance(atom, Glob) else test
+        number = self._numbers.setdefault(same, len(self._numbers))
+        if number not in self._known:
+            self._known[number] = Known(None if isinstance(atom, FieldRef) else test.field, _frequency(same.atom))
+        return number
+
+    def columns(self) -> dict[str, dict[Atom, int]]:
+        """Return the atoms of each field."""
+        columns: dict[str, dict[Atom, int]] = {}
+        for test, number in self._numbers.items():
+            if test.field is not None and not isinstance(test.atom, FieldRef):
+                columns.setdefault(test.field, {})[test.atom] = number
+        return columns
+
+    def whole(self) -> dict[Test, int]:
+        """Return the tests that look at the whole event: keywords and references to other fields."""
+        return {test: number for test, number in self._numbers.items() if self._known[number].field is None}
+
+    def masks(self, trees: Sequence[Tree]) -> tuple[dict[str | None, Masks], int]:
+        """Return the masks of each column (None: the whole event), and the rules without a clause over several."""
+        every = (1 << len(trees)) - 1
+        sure = every
+        columns = {known.field: _Drawn() for known in self._known.values()}
+        for position, tree in enumerate(trees):
+            bit = 1 << position
+            implied = cover(tree, self._known)
+            for field, clause in implied.fields.items():
+                columns[field].bound |= bit
+                _mark(columns[field].must, clause.atoms, bit)
+            if implied.rarest is None:
+                continue
+            if len(fields := {self._known[atom].field for atom in implied.rarest.atoms}) > 1:
+                sure ^= bit
+                for field in fields:
+                    _mark(columns[field].may, implied.rarest.atoms, bit)
+        return {field: Masks(every ^ drawn.bound, drawn.must, drawn.may) for field, drawn in columns.items()}, sure
+
+
+class _Drawn:
+    def __init__(self) -> None:
+        self.bound = 0
+        self.must: dict[int, int] = {}
+        self.may: dict[int, int] = {}
+
+
+def _mark(masks: dict[int, int], atoms: frozenset[int], bit: int) -> None:
+    for atom in atoms:
+        masks[atom] = masks.get(atom, 0) | bit
+
+
+def _frequency(atom: Atom) -> float:
+    """Return a guess at how often an atom holds: the longer its text, the rarer."""
+    if not isinstance(atom, Glob):
+        return 0.2
+    return 1.0 / (1 + max((len(part) for part in atom.parts if isinstance(part, str)), default=0))

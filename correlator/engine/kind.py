@@ -1,0 +1,103 @@
+"""Events of one logsource: the rules that see them, and a route for each EventID that a rule names."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from correlator.engine.atlas import Atlas
+from correlator.engine.memory import Memory
+from correlator.engine.plain import Predicate, predicate
+from correlator.engine.route import Route
+from correlator.engine.tree import Both, Tree, numbered, tests
+from correlator.source import Rule
+from correlator.syntax import Glob, Node, Test
+
+EVENT_ID: Final = "EventID"
+"""Sigma's name of the field that tells Windows events of one channel apart."""
+
+
+MAX_ROUTES: Final = 4096
+"""EventIDs of which the route is remembered; there are more only where somebody invents them."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A rule that sees events of a logsource, its fields under the names that they have in them."""
+
+    rule: Rule
+    condition: Node
+
+    @cached_property
+    def predicate(self) -> Predicate:
+        """The condition as closures, made when they are first wanted: few rules ever fire."""
+        return predicate(self.condition)
+
+
+class Kind:
+    """The rules for one logsource."""
+
+    def __init__(self, seen: Sequence[Seen], memory: Memory) -> None:
+        """Take the rules; a route is built when its first event comes."""
+        self.seen = tuple(seen)
+        self._memory = memory
+        self._named = frozenset(_named(seen))
+        self._routes: dict[Any, tuple[Route, tuple[Seen, ...]]] = {}
+
+    def fired(self, fields: dict[str, Any], wire: bytes | None) -> Iterable[Seen]:
+        """Return the rules that fire on an event, with what they are evaluated as."""
+        value = fields.get(EVENT_ID)
+        try:
+            route, seen = self._routes[value] if value.__class__ is not bool else self._route(value)
+        except (KeyError, TypeError):
+            route, seen = self._route(value)
+        try:
+            fired = route.fired(fields, wire)
+        finally:
+            self._memory.timer.disarm()
+        return [seen[number] for number in fired] if fired else ()
+
+    def _route(self, value: Any) -> tuple[Route, tuple[Seen, ...]]:
+        """Return the route of an EventID: its own if a rule names it, the others' for one that none names."""
+        key = known = None
+        if self._named and isinstance(value, int | str) and not isinstance(value, bool):
+            key = known = str(value) if str(value) in self._named else ""
+        if key not in self._routes:
+            self._routes[key] = self._built(known)
+        if key is not None and len(self._routes) < MAX_ROUTES:
+            self._routes[value] = self._routes[key]
+        return self._routes[key]
+
+    def _built(self, event_id: str | None) -> tuple[Route, tuple[Seen, ...]]:
+        atlas = Atlas()
+
+        def leaf(test: Test) -> int | bool:
+            if event_id is not None and (wanted := _wanted(test)) is not None:
+                return wanted == event_id
+            return atlas.number(test)
+
+        trees: list[Tree] = []
+        kept: list[Seen] = []
+        for each in self.seen:
+            tree = numbered(each.condition, leaf)
+            if tree is not False:
+                trees.append(Both(()) if tree is True else tree)
+                kept.append(each)
+        return Route(trees, atlas, self._memory), tuple(kept)
+
+
+def _wanted(test: Test) -> str | None:
+    """Return the EventID that the test asks for, or None where it asks for something else."""
+    if test.field != EVENT_ID or not isinstance(test.atom, Glob):
+        return None
+    match test.atom.parts:
+        case (str(text),) if text.isascii() and text.isdigit():
+            return text
+    return None
+
+
+def _named(seen: Sequence[Seen]) -> Iterable[str]:
+    for each in seen:
+        for test in tests(each.condition):
+            if (wanted := _wanted(test)) is not None:
+                yield wanted

@@ -1,0 +1,79 @@
+"""Atoms that look at a whole event: keywords, which any value may satisfy, and references from field to field."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from correlator.engine.atlas import Masks
+from correlator.engine.column import Column, Verdict
+from correlator.engine.hyper import AVAILABLE, Scanner, literal
+from correlator.engine.memory import Memory
+from correlator.engine.needles import Needles
+from correlator.engine.plain import predicate
+from correlator.engine.record import Record
+from correlator.syntax import Atom, FieldRef, Glob, Test
+
+_RUN: Final = re.compile(r"[ !#-.0-@\[\]-~]+")
+"""Characters that JSON writes as they are, in lower case."""
+
+_NUMBER: Final = re.compile(r"[0-9.e+-]*")
+"""What may be written in another way: 1e3 is 1000."""
+
+_ESCAPE: Final = r"\\u(?:00[2-7]|0[1-9a-f]|[1-9a-f])"
+_ESCAPED: Final = re.compile(_ESCAPE)
+_SUSPECT: Final = (_ESCAPE.encode(), b"\\xe2\\x84\\xaa", b"\\xc5\\xbf")
+"""A letter that is written as an escape, and the two beyond ASCII that are ASCII's without case (K, s)."""
+
+
+class Whole:
+    """The keywords and references of a route."""
+
+    def __init__(self, tests: Mapping[Test, int], masks: Masks, memory: Memory) -> None:
+        """Take the atoms, each with its number."""
+        self._references = {n: predicate(test).holds for test, n in tests.items() if isinstance(test.atom, FieldRef)}
+        keywords: dict[Atom, int] = {test.atom: n for test, n in tests.items() if not isinstance(test.atom, FieldRef)}
+        self._column = Column(keywords, masks, memory)
+        self._prefilter = Prefilter(keywords) if keywords else None
+        self._none = frozenset[int]()
+
+    def verdict(self, fields: Mapping[str, Any], wire: bytes | None) -> Verdict:
+        """Return what an event means as a whole. `wire`: the JSON that the fields were read from."""
+        atoms = self._none
+        if self._prefilter is not None and self._prefilter.may_hold(wire):
+            atoms = atoms.union(*(self._column.several(value).atoms for value in fields.values()))
+        if self._references:
+            record = Record(fields)
+            atoms = atoms.union(number for number, holds in self._references.items() if holds(record))
+        return self._column.verdict(atoms)
+
+    def forget(self) -> None:
+        """Drop everything that was remembered."""
+        self._column.forget()
+
+
+class Prefilter:
+    """Tells from an event's JSON that no keyword holds, which is nearly always so."""
+
+    def __init__(self, keywords: Mapping[Atom, int]) -> None:
+        """Take from each keyword the longest run of characters that JSON leaves alone."""
+        runs = {_run(atom) for atom in keywords}
+        self._automaton = Needles(dict.fromkeys(runs, 0)) if "" not in runs else None
+        expressions = [*(literal(run.encode()) for run in runs), *_SUSPECT]
+        self._scanner = Scanner(expressions, ["i"] * len(expressions)) if AVAILABLE and self._automaton else None
+
+    def may_hold(self, wire: bytes | None) -> bool:
+        """Tell whether a keyword may hold of some value of the event. Without its JSON one may."""
+        if wire is None or self._automaton is None:
+            return True
+        if self._scanner is not None:
+            return bool(self._scanner.found(wire))
+        text = wire.decode("utf-8", "replace").casefold()
+        return bool(self._automaton.found(text)) or _ESCAPED.search(text) is not None
+
+
+def _run(atom: Atom) -> str:
+    if not isinstance(atom, Glob):
+        return ""
+    texts = (part for part in atom.parts if isinstance(part, str))
+    run = max((run for text in texts for run in _RUN.findall(text.lower())), key=len, default="")
+    return "" if _NUMBER.fullmatch(run) else run
