@@ -14,6 +14,7 @@ import typer
 from soc import __version__, logs
 from soc.errors import VonggacError
 from soc.events import LogSource
+from soc.rules.app import app as rules
 from soc.settings import Address, Settings, load
 
 SettingsFile = Annotated[
@@ -28,7 +29,6 @@ app = typer.Typer(
     help="Vonggac: log monitoring for a province's Security Operations Center.",
 )
 deadletter = typer.Typer(no_args_is_help=True, help="Inputs that could not be processed, each with its reason.")
-rules = typer.Typer(no_args_is_help=True, help="Sigma rules.")
 app.add_typer(deadletter, name="deadletter")
 app.add_typer(rules, name="rules")
 
