@@ -1,13 +1,17 @@
-"""Real backends that fail when told to, or at random: before the act, after it, or half-way."""
+"""The real things, failing when told to: backends before the act, after it, or half-way; and the engine."""
 
 import random
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
+from correlator.engine.plain import Holds
+from correlator.rules import RuleSet
 from soc.alerts import Match
 from soc.bus.base import Message
 from soc.bus.sqlite import SqliteBus
 from soc.clock import Clock
 from soc.errors import Retry
+from soc.events import LogSource
 from soc.metrics import Metrics
 from soc.settings import BusSettings, StoreSettings
 from soc.store.base import Answer, Written
@@ -61,3 +65,15 @@ class FlakyStore(SqliteStore):
             if lost_before or lost_after:
                 answers[len(answers) - (not lost_before) :] = [Written(Answer.RETRY, "timed out")]
         return answers
+
+
+def fall_back(rules: RuleSet, logsource: LogSource, holds: Holds) -> None:
+    """Have the engine fail on events of this logsource, and the first rule's evaluation by itself do as `holds`."""
+
+    def fail(_fields: dict[str, Any], _wire: bytes | None) -> NoReturn:
+        raise RecursionError
+
+    first = rules.covering(logsource)[0]
+    first.__dict__["predicate"] = first.predicate._replace(holds=holds)
+    kind: Any = rules._kinds[logsource]
+    kind.fired = fail

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from correlator.detect import MAX_PUBLISH, Detector
-from correlator.engine.plain import Predicate
 from correlator.engine.record import Record as Fields
 from correlator.flood import FLOOD_RULE
 from correlator.rules import RuleSet
@@ -21,10 +20,11 @@ from soc.events import to_wire
 from soc.metrics import Metrics
 from soc.settings import BusSettings, Settings
 from soc.testing import make_event
-from tests.correlator.flaky import FlakyBus
+from tests.correlator.flaky import FlakyBus, fall_back
 
 RuleFrom = Callable[..., RuleSet]
 Read = Callable[[str], Awaitable[list[Record]]]
+LOGSOURCE = make_event().logsource
 FAILED_LOGIN = "sel:\n    Action: login_failed\ncondition: sel\n"
 
 
@@ -187,8 +187,9 @@ async def test_a_rule_that_fails_is_counted_and_the_event_goes_on(
     def broken(_fields: Fields) -> bool:
         raise RecursionError
 
-    (rule,) = rule_from(FAILED_LOGIN).rules
-    rules = RuleSet([rule._replace(predicate=Predicate(broken, rule.predicate.explain))])
+    rules = rule_from(FAILED_LOGIN)
+    (rule,) = rules.rules
+    fall_back(rules, LOGSOURCE, broken)
     await Detector(settings, rules, bus, metrics, SystemClock()).detect(await events(bus, read, [1]))
     assert value(metrics, "rule_errors_total", rule=rule.ref.id) == 1
     (letter,) = [Letter.from_record(record) for record in await read(DEADLETTER)]
@@ -209,8 +210,8 @@ async def test_a_slow_batch_lets_the_loop_take_its_turn(
         return False
 
     clock = SystemClock()
-    (rule,) = rule_from(FAILED_LOGIN).rules
-    rules = RuleSet([rule._replace(predicate=Predicate(slow, rule.predicate.explain))])
+    rules = rule_from(FAILED_LOGIN)
+    fall_back(rules, LOGSOURCE, slow)
     records = await events(bus, read, range(40))
     beats = 0
 
