@@ -4,16 +4,21 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import structlog
 
 import soc
+from correlator.choice import Choice, apply
 from correlator.rules import RuleSet
-from correlator.source import Compiled, Failure
+from correlator.source import Compiled
 from soc.errors import RulesError
+
+log = structlog.get_logger()
 
 TIMEOUT: Final = 120.0
 """Seconds that a compile may take; four thousand rules take about four."""
@@ -25,21 +30,32 @@ def builtin() -> Path:
     return folder if (folder := home / "_rules").is_dir() else home.parent / "rules"
 
 
-def load(paths: Sequence[Path], placeholders: Mapping[str, Sequence[str | int]] | None = None) -> RuleSet:
-    """Compile the files and folders in a child process and return the rule set; no paths: the built-in rules.
+def load(choice: Choice, cache: Path | None = None) -> RuleSet:
+    """Return the rule set that is chosen; `cache`: the folder where compiled rules are kept, None for none.
 
-    Raises RulesError where a path is missing, no rule can be evaluated, or the child fails.
+    What the site says of rules that are not there is logged. Raises RulesError where a path is missing, no rule is left
+    to evaluate, or the child fails.
     """
-    paths = paths or [builtin()]
-    if missing := [str(path) for path in paths if not path.exists()]:
+    compiled = compile_rules(choice, cache)
+    for remark in compiled.remarks:
+        log.warning("rules", remark=remark)
+    if not compiled.rules:
+        raise RulesError(_nothing(choice, compiled))
+    return RuleSet(compiled.rules, compiled.failures)
+
+
+def compile_rules(choice: Choice, cache: Path | None = None) -> Compiled:  # noqa: ARG001 - the cache is not there yet
+    """Return what `load` makes a rule set of, beside it what failed, what was not chosen, and remarks.
+
+    Raises RulesError where a path is missing, or the child fails.
+    """
+    if missing := [str(path) for path in choice.files if not path.exists()]:
         raise RulesError(
             f"there is no {', '.join(missing)}: name rule files or folders in the settings (correlate.rules)"
         )
-    compiled = _in_child({"paths": [str(path) for path in paths], "placeholders": placeholders or {}})
-    rules = RuleSet(compiled.rules, compiled.failures)
-    if not rules.rules:
-        raise RulesError(_nothing(paths, rules.failures))
-    return rules
+    paths = choice.paths or (builtin(),)
+    compiled = _in_child({"paths": [str(path) for path in paths], "placeholders": choice.placeholders})
+    return apply(choice, compiled)
 
 
 def _in_child(request: Mapping[str, Any]) -> Compiled:
@@ -61,6 +77,10 @@ def _in_child(request: Mapping[str, Any]) -> Compiled:
     return compiled
 
 
-def _nothing(paths: Sequence[Path], failures: Sequence[Failure]) -> str:
+def _nothing(choice: Choice, compiled: Compiled) -> str:
+    paths = ", ".join(map(str, choice.paths or (builtin(),)))
+    parts = Counter(each.part for each in compiled.skipped)
+    left_out = "".join(f"; {count} left out by {part}" for part, count in parts.most_common())
+    failures = compiled.failures
     first = f"; the first of {len(failures)} that failed: {failures[0]}" if failures else ""
-    return f"no rule to evaluate in {', '.join(map(str, paths))}{first}"
+    return f"no rule to evaluate in {paths}{left_out}{first}"

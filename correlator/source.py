@@ -26,11 +26,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule, or a file, that is not evaluated: where it is written and why. `line` counts from 1."""
+    """A rule, or a file, that is not evaluated: where it is written and why. `line` counts from 1; `id` "" if unknown."""
 
     file: str
     line: int
     reason: str
+    id: str = ""
 
     def __str__(self) -> str:
         """Return FILE:LINE: REASON."""
@@ -38,8 +39,18 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A rule that could be evaluated and was not chosen: by which part of the choice ("disabled", "only.levels")."""
+
+    rule: Rule
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
-    """Everything that the files held."""
+    """Everything that the files held. `remarks`: what should be looked at, though no rule is lost by it."""
 
     rules: tuple[Rule, ...]
     failures: tuple[Failure, ...]
+    skipped: tuple[Skipped, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from correlator import detect, forward
+from correlator.choice import Choice
 from correlator.detect import Detector
 from correlator.forward import Forwarder
 from correlator.load import load
@@ -81,8 +82,8 @@ class DetectStage(_Stage):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Compile the rules in a child process, then work until the stop. Raises RulesError where there are none."""
-        chosen = self._settings.correlate
-        rules = await asyncio.to_thread(load, chosen.rules, chosen.placeholders)
+        folder = self._settings.correlate.cache_folder
+        rules = await asyncio.to_thread(load, Choice.of(self._settings), folder)
         self._report(rules)
         self._waiting = JOINING
         detector = Detector(self._settings, rules, self._bus, self._metrics, self._clock)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from soc.metrics import Metrics
-from soc.settings import MailReceiver, Settings, WebhookReceiver
+from soc.settings import Address, MailReceiver, Settings, WebhookReceiver
 
 HERE = Path(__file__).parent
 
@@ -56,7 +56,18 @@ def _title(model: type[BaseModel]) -> str:
 def _table(title: str, prefix: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
     yield from ("", f"## {title}", "", "| setting | default | meaning |", "| --- | --- | --- |")
     for name, field in fields.items():
-        yield f"| `{prefix}{name}` | {_default(field)} | {field.description or ''} |"
+        yield from _rows(prefix + name, field)
+
+
+def _rows(name: str, field: FieldInfo) -> Iterator[str]:
+    """Yield a setting's row, or those of a table within a section."""
+    if not _is_section(field) or field.annotation is Address:
+        yield f"| `{name}` | {_default(field)} | {field.description or ''} |"
+        return
+    assert isinstance(field.annotation, type)  # noqa: S101 - narrows for the type checker
+    yield f"| `{name}` | | {field.annotation.__doc__} |"
+    for inner, each in field.annotation.model_fields.items():
+        yield from _rows(f"{name}.{inner}", each)
 
 
 def _default(field: FieldInfo) -> str:

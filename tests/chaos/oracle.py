@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from correlator.choice import Choice
 from correlator.load import load
 from correlator.matching import alert_key
 from soc.clock import SECOND
@@ -34,7 +35,7 @@ class Span:
 
 def matches(rules: Path, events: Iterable[Event]) -> list[Expected]:
     """Return the matches of the events, in order."""
-    loaded = load([rules])
+    loaded = load(Choice(paths=(rules,)))
     assert not loaded.failures, loaded.failures
     found = []
     for made in events:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from correlator import load as loading
+from correlator.choice import Choice
 from correlator.engine.record import Record
 from correlator.limit import Overtime
 from correlator.load import builtin, load
@@ -41,7 +42,7 @@ def write(folder: Path, count: int) -> Path:
 def test_a_rule_set_is_loaded_and_evaluated(tmp_path: Path) -> None:
     """The child's answer is made into closures here."""
     (tmp_path / "bad.yml").write_text("title: x\n", encoding="utf-8")
-    loaded = load([write(tmp_path, 3)])
+    loaded = load(Choice((write(tmp_path, 3),)))
     assert len(loaded.rules) == 3
     assert [failure.file for failure in loaded.failures] == [str(tmp_path / "bad.yml")]
     (hit,) = loaded.evaluate(SSHD, {"User": "user1"})
@@ -52,7 +53,7 @@ def test_placeholders_reach_the_compiler(tmp_path: Path) -> None:
     """What the settings say stands in the place of %name%."""
     text = RULE.format(number=1).replace("User: user1", "User|expand: '%admins%'")
     (tmp_path / "rule.yml").write_text(text, encoding="utf-8")
-    loaded = load([tmp_path], {"admins": ["alice"]})
+    loaded = load(Choice((tmp_path,), {"admins": ["alice"]}))
     assert loaded.evaluate(SSHD, {"User": "Alice"})
 
 
@@ -60,12 +61,12 @@ def test_no_rule_is_an_error_that_says_what_failed(tmp_path: Path) -> None:
     """A correlator without rules must not look healthy."""
     (tmp_path / "bad.yml").write_text("title: x\n", encoding="utf-8")
     with pytest.raises(RulesError, match=r"no rule to evaluate.*bad\.yml:1"):
-        load([tmp_path])
+        load(Choice((tmp_path,)))
 
 
 def test_without_paths_the_rules_that_come_with_vonggac_are_loaded() -> None:
     """From the wheel or from a checkout: both have them."""
-    assert {Path(rule.file).is_relative_to(builtin()) for rule in load([]).rules} == {True}
+    assert {Path(rule.file).is_relative_to(builtin()) for rule in load(Choice()).rules} == {True}
 
 
 def test_a_rule_that_fails_does_not_take_the_others_along(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_rule_that_fails_does_not_take_the_others_along(tmp_path: Path) -> Non
     def broken(_record: Record) -> bool:
         raise RecursionError
 
-    loaded = load([write(tmp_path, 2)])
+    loaded = load(Choice((write(tmp_path, 2),)))
     fall_back(loaded, SSHD, broken)
     told: list[tuple[str, Exception]] = []
     hits = loaded.evaluate(SSHD, {"User": "user1"}, lambda rule, error: told.append((rule.ref.title, error)))
@@ -85,7 +86,7 @@ def test_a_rule_that_fails_does_not_take_the_others_along(tmp_path: Path) -> Non
 def test_a_missing_path_is_an_error_that_names_it(tmp_path: Path) -> None:
     """A mistyped folder is not an empty one."""
     with pytest.raises(RulesError, match="nosuch"):
-        load([tmp_path / "nosuch"])
+        load(Choice((tmp_path / "nosuch",)))
 
 
 def test_a_compiler_that_hangs_or_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,19 +94,19 @@ def test_a_compiler_that_hangs_or_fails_is_an_error(tmp_path: Path, monkeypatch:
     write(tmp_path, 1)
     monkeypatch.setattr(loading, "TIMEOUT", 0.001)
     with pytest.raises(RulesError, match="not compiled within"):
-        load([tmp_path])
+        load(Choice((tmp_path,)))
     monkeypatch.setattr(loading, "TIMEOUT", 60.0)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RulesError, match="compiler failed"):
-        load([tmp_path])
+        load(Choice((tmp_path,)))
 
 
 def test_thirty_rules_load_quickly_and_without_pysigma_in_this_process(tmp_path: Path) -> None:
     """PySigma's memory and import time stay in the child."""
     write(tmp_path, 30)
     program = (
-        "import sys, pathlib; from correlator.load import load; "
-        f"loaded = load([pathlib.Path({str(tmp_path)!r})]); "
+        "import sys, pathlib; from correlator.choice import Choice; from correlator.load import load; "
+        f"loaded = load(Choice((pathlib.Path({str(tmp_path)!r}),))); "
         "print(len(loaded.rules), 'sigma' in sys.modules, 'yaml' in sys.modules)"
     )
     began = time.perf_counter()
@@ -141,7 +142,7 @@ detection:
 def test_a_pattern_that_would_not_end_fails_and_the_other_rules_are_evaluated(tmp_path: Path) -> None:
     """An attacker's value costs a bounded time, and the rule that it defeated is named."""
     (tmp_path / "a.yml").write_text(SLOW.format(user="nobody"), encoding="utf-8")
-    loaded = load([write(tmp_path, 2)])
+    loaded = load(Choice((write(tmp_path, 2),)))
     told: list[tuple[str, type[Exception]]] = []
     fields = {"User": "user1", "F": ENDLESS}
     began = time.process_time()
@@ -156,7 +157,7 @@ def test_when_the_budget_is_exhausted_again_the_rules_that_are_left_fail(tmp_pat
     for number in range(3):
         text = SLOW.format(user="nobody").replace("999", f"99{number}", 1)
         (tmp_path / f"a{number}.yml").write_text(text, encoding="utf-8")
-    loaded = load([write(tmp_path, 1)])
+    loaded = load(Choice((write(tmp_path, 1),)))
     told: list[str] = []
     hits = loaded.evaluate(SSHD, {"User": "user0", "F": ENDLESS}, lambda rule, _: told.append(rule.ref.title))
     assert told == ["Slow", "Slow", "Slow", "Rule 0"]
@@ -166,7 +167,7 @@ def test_when_the_budget_is_exhausted_again_the_rules_that_are_left_fail(tmp_pat
 def test_reasons_that_would_not_end_are_left_out(tmp_path: Path) -> None:
     """`or` stops at the first that holds; the search for reasons does not, and must not hang there."""
     (tmp_path / "a.yml").write_text(SLOW.format(user="root"), encoding="utf-8")
-    (hit,) = load([tmp_path]).evaluate(SSHD, {"User": "root", "F": ENDLESS})
+    (hit,) = load(Choice((tmp_path,))).evaluate(SSHD, {"User": "root", "F": ENDLESS})
     assert hit.reasons == ()
 
 

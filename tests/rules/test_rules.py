@@ -12,6 +12,7 @@ import yaml
 from sigma.rule import SigmaRule
 
 from collectors import syslog
+from correlator.choice import Choice
 from correlator.engine.plain import predicate
 from correlator.engine.record import Record
 from correlator.load import builtin, load
@@ -46,7 +47,7 @@ def read(path: Path) -> Any:
 @pytest.fixture(scope="module")
 def ruleset() -> RuleSet:
     """Every built-in rule, compiled once."""
-    return load([FOLDER])
+    return load(Choice(paths=(FOLDER,)))
 
 
 def record(sample: dict[str, Any]) -> tuple[LogSource, dict[str, Any]]:

@@ -1,0 +1,188 @@
+"""What a rule set is made of: which files, read how, and which of their rules, with the site's own word on them."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import translate
+from functools import cache
+from pathlib import Path
+from typing import Final, Self
+
+from correlator.source import Compiled, Rule, Skipped
+from soc.alerts import Level
+from soc.errors import SettingsError
+from soc.events import LogSource
+from soc.settings import OnlySettings, Settings, WithoutSettings
+
+Placeholders = Mapping[str, Sequence[str | int]]
+"""Placeholder name to the values that `expand` puts in its place."""
+
+ANY: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rules by what is written around their detection. A part that is empty says nothing.
+
+    `statuses` in lower case; `tags` may hold `*`; a logsource's part that is None is any; `authors` are parts of names.
+    """
+
+    levels: frozenset[Level] = frozenset()
+    statuses: frozenset[str] = frozenset()
+    tags: tuple[str, ...] = ()
+    logsources: tuple[LogSource, ...] = ()
+    authors: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: WithoutSettings) -> Self:
+        """Return what `correlate.only` or `correlate.without` says. Raises SettingsError where a logsource is none."""
+        return cls(
+            levels=_levels(settings),
+            statuses=frozenset(settings.statuses),
+            tags=settings.tags,
+            logsources=tuple(map(logsource, settings.logsources)),
+            authors=settings.authors,
+        )
+
+    def verdicts(self, rule: Rule) -> Iterator[tuple[str, bool]]:
+        """Yield of each part that says something its name, and whether it is true of the rule."""
+        if self.levels:
+            yield "levels", rule.ref.level in self.levels
+        if self.statuses:
+            yield "statuses", rule.status in self.statuses
+        if self.tags:
+            yield "tags", any(_pattern(wanted).match(tag.casefold()) for wanted in self.tags for tag in rule.ref.tags)
+        if self.logsources:
+            yield "logsources", any(_within(rule.logsource, wanted) for wanted in self.logsources)
+        if self.authors:
+            yield "authors", any(wanted.casefold() in rule.author.casefold() for wanted in self.authors)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a rule set is made of. Without paths: the rules that come with Vonggac.
+
+    A change of `paths`, placeholders or `pipelines` compiles the rules anew. The rest is applied to what is compiled:
+    first the site's own levels (`changed_levels`: rule id to level), then `disabled` (ids, titles, file names), `only`
+    (all that it says must be true of a rule) and `without` (nothing that it says may be).
+    """
+
+    paths: tuple[Path, ...] = ()
+    placeholders: Placeholders = field(default_factory=dict)
+    placeholder_files: Mapping[str, Path] = field(default_factory=dict)
+    pipelines: tuple[Path, ...] = ()
+    only: Selection = Selection()
+    without: Selection = Selection()
+    disabled: tuple[str, ...] = ()
+    changed_levels: Mapping[str, Level] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return what `settings.correlate` says. Raises SettingsError where a logsource is none."""
+        chosen = settings.correlate
+        return cls(
+            paths=chosen.rules,
+            placeholders=chosen.placeholders,
+            placeholder_files=chosen.placeholder_files,
+            pipelines=chosen.pipelines,
+            only=Selection.of(chosen.only),
+            without=Selection.of(chosen.without),
+            disabled=chosen.disabled,
+            changed_levels={name: Level.parse(level) for name, level in chosen.levels.items()},
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file and folder that is read: what to watch for changes."""
+        return (*self.paths, *self.placeholder_files.values(), *self.pipelines)
+
+
+def at_least(level: Level) -> frozenset[Level]:
+    """Return a level and all above it."""
+    return frozenset(each for each in Level if each >= level)
+
+
+def logsource(text: str) -> LogSource:
+    """Return the logsource that PRODUCT/CATEGORY/SERVICE names, `*` or nothing for any. Raises SettingsError."""
+    parts = [part.strip().lower() for part in text.split("/")]
+    if len(parts) > len(LogSource._fields) or not all(part == ANY or re.fullmatch(r"[\w.-]*", part) for part in parts):
+        raise SettingsError(f"{text!r} is no logsource: want PRODUCT/CATEGORY/SERVICE, for example */process_creation")
+    if not any(part not in ("", ANY) for part in parts):
+        raise SettingsError(f"{text!r} names no part of a logsource; leave it out to mean every rule")
+    return LogSource(*(None if part in ("", ANY) else part for part in parts))
+
+
+def apply(choice: Choice, compiled: Compiled) -> Compiled:
+    """Return the rules that are left, at the site's levels; the others are in `skipped`, with what left them out.
+
+    A failure of a rule that is disabled is left out too. A name that no rule has is a remark.
+    """
+    disabled, levels = _Named(choice.disabled), _Named(choice.changed_levels)
+    rules: list[Rule] = []
+    skipped: list[Skipped] = []
+    for each in compiled.rules:
+        rule = _at_level(each, choice, levels)
+        if left_out := _left_out(rule, choice, disabled):
+            skipped.append(Skipped(rule, left_out))
+        else:
+            rules.append(rule)
+    failures = tuple(each for each in compiled.failures if not disabled.find(each.id, Path(each.file).name))
+    for failure in compiled.failures:
+        levels.find(failure.id)  # that it fails is told already
+    remarks = (*disabled.unknown("disabled"), *levels.unknown("levels"))
+    return Compiled(tuple(rules), failures, tuple(skipped), remarks)
+
+
+class _Named:
+    """Rules that the site names, and which of the names were met."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = {name.strip().casefold(): name for name in names}
+        self._met: set[str] = set()
+
+    def find(self, *names: str) -> str | None:
+        """Return the first of a rule's names that is among these, as the site writes it."""
+        for name in map(str.casefold, names):
+            if name in self._names:
+                self._met.add(name)
+                return self._names[name]
+        return None
+
+    def unknown(self, setting: str) -> Iterator[str]:
+        """Yield a remark on each name that was not met."""
+        for key, name in self._names.items():
+            if key not in self._met:
+                yield f"correlate.{setting}: no rule that was read is called {name!r}"
+
+
+def _at_level(rule: Rule, choice: Choice, levels: _Named) -> Rule:
+    name = levels.find(rule.ref.id)
+    return replace(rule, ref=replace(rule.ref, level=choice.changed_levels[name])) if name else rule
+
+
+def _left_out(rule: Rule, choice: Choice, disabled: _Named) -> str | None:
+    """Return which part of the choice leaves the rule out, or None."""
+    if disabled.find(rule.ref.id, rule.ref.title, Path(rule.file).name):
+        return "disabled"
+    for name, true in choice.only.verdicts(rule):
+        if not true:
+            return f"only.{name}"
+    for name, true in choice.without.verdicts(rule):
+        if true:
+            return f"without.{name}"
+    return None
+
+
+def _levels(settings: WithoutSettings) -> frozenset[Level]:
+    named = frozenset(map(Level.parse, settings.levels))
+    lowest = settings.min_level if isinstance(settings, OnlySettings) else None
+    return named | at_least(Level.parse(lowest)) if lowest else named
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(translate(text.casefold()))
+
+
+def _within(have: LogSource, wanted: LogSource) -> bool:
+    return all(part is None or part == had for part, had in zip(wanted, have, strict=True))
