@@ -2,11 +2,13 @@
 
 import os
 import pickle
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import PIPE, Popen, TimeoutExpired
+from threading import Event
+from time import monotonic
 from typing import Any, Final
 
 import orjson
@@ -23,6 +25,9 @@ log = structlog.get_logger()
 TIMEOUT: Final = 120.0
 """Seconds that a compile may take; four thousand rules take about four."""
 
+LOOK: Final = 0.2
+"""Seconds between two looks whether the compile was given up."""
+
 
 def builtin() -> Path:
     """Return the folder of the rules that come with Vonggac: in the wheel within soc, in a checkout beside it."""
@@ -36,7 +41,11 @@ def load(choice: Choice, cache: Path | None = None) -> RuleSet:
     What the site says of rules that are not there is logged. Raises RulesError where a path is missing, no rule is left
     to evaluate, or the child fails.
     """
-    compiled = compile_rules(choice, cache)
+    return rule_set(choice, compile_rules(choice, cache))
+
+
+def rule_set(choice: Choice, compiled: Compiled) -> RuleSet:
+    """Return the rule set of what was compiled, and log the remarks. Raises RulesError where no rule is left."""
     for remark in compiled.remarks:
         log.warning("rules", remark=remark)
     if not compiled.rules:
@@ -44,37 +53,55 @@ def load(choice: Choice, cache: Path | None = None) -> RuleSet:
     return RuleSet(compiled.rules, compiled.failures)
 
 
-def compile_rules(choice: Choice, cache: Path | None = None) -> Compiled:  # noqa: ARG001 - the cache is not there yet
+def compile_rules(
+    choice: Choice,
+    cache: Path | None = None,  # noqa: ARG001 - the cache is not there yet
+    given_up: Event | None = None,
+) -> Compiled:
     """Return what `load` makes a rule set of, beside it what failed, what was not chosen, and remarks.
 
-    Raises RulesError where a path is missing, or the child fails.
+    When another thread sets `given_up`, the child is killed. Raises RulesError where a path is missing, or the child
+    fails or is killed.
     """
     if missing := [str(path) for path in choice.files if not path.exists()]:
         raise RulesError(
             f"there is no {', '.join(missing)}: name rule files or folders in the settings (correlate.rules)"
         )
     paths = choice.paths or (builtin(),)
-    compiled = _in_child({"paths": [str(path) for path in paths], "placeholders": choice.placeholders})
+    compiled = _in_child(
+        {"paths": [str(path) for path in paths], "placeholders": choice.placeholders}, given_up or Event()
+    )
     return apply(choice, compiled)
 
 
-def _in_child(request: Mapping[str, Any]) -> Compiled:
+def _in_child(request: Mapping[str, Any], given_up: Event) -> Compiled:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "correlator.compiler.compile"],
-            input=orjson.dumps(request),
-            capture_output=True,
-            env=environment,
-            timeout=TIMEOUT,
-            check=True,
-        )
-    except subprocess.TimeoutExpired:
-        raise RulesError(f"the rules were not compiled within {TIMEOUT:.0f} s; name fewer in correlate.rules") from None
-    except subprocess.CalledProcessError as error:
-        raise RulesError(f"the rule compiler failed: {error.stderr.decode(errors='replace')[-2000:]}") from None
-    compiled: Compiled = pickle.loads(done.stdout)  # noqa: S301 - written by our own child, on a pipe that only it holds
+    command = [sys.executable, "-m", "correlator.compiler.compile"]
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment) as child:  # noqa: S603 - our own module
+        try:
+            output, errors = _answer(child, orjson.dumps(request), given_up)
+        finally:
+            child.kill()
+    if child.returncode:
+        raise RulesError(f"the rule compiler failed: {errors.decode(errors='replace')[-2000:]}")
+    compiled: Compiled = pickle.loads(output)  # noqa: S301 - written by our own child, on a pipe that only it holds
     return compiled
+
+
+def _answer(child: Popen[bytes], request: bytes, given_up: Event) -> tuple[bytes, bytes]:
+    """Return what the child writes to its two outputs, unless it takes too long or its work is given up."""
+    end = monotonic() + TIMEOUT
+    unsent: bytes | None = request
+    while not given_up.is_set():
+        try:
+            return child.communicate(unsent, timeout=max(0.0, min(LOOK, end - monotonic())))
+        except TimeoutExpired:
+            unsent = None  # `communicate` goes on with what it took at first
+            if monotonic() >= end:
+                raise RulesError(
+                    f"the rules were not compiled within {TIMEOUT:g} s; name fewer in correlate.rules"
+                ) from None
+    raise RulesError("the compile was given up")
 
 
 def _nothing(choice: Choice, compiled: Compiled) -> str:
