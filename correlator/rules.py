@@ -7,11 +7,14 @@ from correlator.engine.kind import Kind, Seen
 from correlator.engine.memory import BUDGET, Memory
 from correlator.engine.plain import Holds, reasons
 from correlator.engine.record import Record
+from correlator.engine.tree import renamed
 from correlator.limit import Overtime, limited
 from correlator.source import Failure, Rule
+from correlator.statistics import Cost, Statistics
+from correlator.syntax import Node
 from soc.alerts import Reason
 from soc.events import LogSource
-from soc.taxonomy import covers
+from soc.taxonomy import covers, names
 
 MAX_LOGSOURCES: Final = 4096
 """Logsources of events whose rules are remembered; an agent could invent more."""
@@ -45,6 +48,9 @@ class Hit(NamedTuple):
             return ()
 
 
+Source = tuple[str | None, str | None, str | None]
+"""Product, category, service: a LogSource, or the bare tuple, which is quicker to make."""
+
 Failed = Callable[[Rule, Exception], None]
 """Told of a rule whose evaluation failed; the rule is taken not to fire."""
 
@@ -61,34 +67,62 @@ class RuleSet:
         self.rules = tuple(rules)
         self.failures = tuple(failures)
         self._memory = Memory()
-        self._kinds: dict[LogSource, Kind] = {}
+        self._sources: dict[Source, Kind] = {}
+        self._kinds: dict[tuple[Any, ...], Kind] = {}
 
     def evaluate(
-        self, logsource: LogSource, fields: dict[str, Any], failed: Failed = _raise, wire: bytes | None = None
+        self, logsource: Source, fields: dict[str, Any], failed: Failed = _raise, wire: bytes | None = None
     ) -> list[Hit]:
         """Return the rules that fire on an event of this logsource with these fields.
 
         `wire`: the JSON that the fields were read from, if at hand; it spares looking at every value for keywords.
         A rule that fails is told to `failed`; when the budget is exhausted a second time, so are all that are left.
         """
-        kind = self._kinds.get(logsource) or self._kind(logsource)
+        kind = self._sources.get(logsource) or self._kind(logsource)
         try:
-            return [Hit(seen, fields) for seen in kind.fired(fields, wire)]
+            fired = kind.fired(fields, wire)
+            return [Hit(seen, fields) for seen in fired] if fired else []
         except Exception:  # noqa: BLE001 - rule by rule tells which is at fault
             return plain(kind.seen, fields, failed)
 
-    def covering(self, logsource: LogSource) -> tuple[Seen, ...]:
+    def covering(self, logsource: Source) -> tuple[Seen, ...]:
         """Return the rules whose logsource covers that of an event."""
-        return (self._kinds.get(logsource) or self._kind(logsource)).seen
+        return (self._sources.get(logsource) or self._kind(logsource)).seen
 
-    def _kind(self, logsource: LogSource) -> Kind:
-        seen = tuple(Seen(rule, rule.condition) for rule in self.rules if covers(rule.logsource, logsource))
-        kind = Kind(seen, self._memory)
-        if len(self._kinds) >= MAX_LOGSOURCES:
-            self._kinds.clear()
+    def warm(self, other: "RuleSet") -> None:
+        """Build what the events that another set has seen will need, before they come."""
+        for source, kind in list(other._sources.items()):  # noqa: SLF001 - of this class
+            self._kind(source).warm(kind.seen_ids())
+
+    def statistics(self) -> Statistics:
+        """Return what the set has done so far."""
+        rules: dict[str, Cost] = {}
+        for kind in list(self._kinds.values()):
+            for rule, (evaluations, seconds) in kind.costs():
+                before = rules.get(rule, Cost())
+                rules[rule] = Cost(before.evaluations + evaluations, before.seconds + seconds)
+        memory = self._memory
+        return Statistics(undecided=memory.undecided, judged=memory.judged, resets=memory.resets, rules=rules)
+
+    def _kind(self, source: Source) -> Kind:
+        """Return what is evaluated for a logsource: logsources that the same rules cover share it."""
+        logsource = LogSource(*source)
+        covering = [rule for rule in self.rules if covers(rule.logsource, logsource)]
+        mappings = [names(rule.logsource, logsource) for rule in covering]
+        key = tuple((id(rule), *sorted(mapping.items())) for rule, mapping in zip(covering, mappings, strict=True))
+        if key not in self._kinds:
+            pairs = zip(covering, mappings, strict=True)
+            seen = [Seen(rule, _as_named(rule.condition, mapping)) for rule, mapping in pairs]
+            self._kinds[key] = Kind(seen, self._memory)
+        if len(self._sources) >= MAX_LOGSOURCES:
+            self._sources.clear()
         if sum(len(part or "") for part in logsource) <= MAX_NAME:
-            self._kinds[logsource] = kind
-        return kind
+            self._sources[logsource] = self._kinds[key]
+        return self._kinds[key]
+
+
+def _as_named(condition: Node, mapping: Mapping[str, str]) -> Node:
+    return renamed(condition, mapping) if mapping else condition
 
 
 def plain(seen: Sequence[Seen], fields: Mapping[str, Any], failed: Failed = _raise) -> list[Hit]:

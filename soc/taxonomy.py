@@ -150,3 +150,8 @@ def _service(rule: LogSource, event: LogSource) -> bool:
     if event.product != "linux":
         return False
     return rule.service == "syslog" or (rule.service == "auth" and event.service in _AUTH)
+
+
+def names(rule: LogSource, event: LogSource) -> Mapping[str, str]:
+    """Return the names that fields of a rule have in native events of a logsource; nothing where they are the same."""
+    return {}

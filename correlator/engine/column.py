@@ -1,6 +1,7 @@
 """One field of a route: a value in, the atoms that hold of it out, remembered by the value."""
 
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any, Final
 
 from correlator.engine.atlas import Masks
@@ -9,8 +10,8 @@ from correlator.engine.expressions import Expressions
 from correlator.engine.memory import Memory
 from correlator.engine.needles import Needles
 from correlator.engine.patterns import EDGE, Look, sort
-from correlator.engine.record import text_of
-from correlator.engine.text import fold
+from correlator.engine.record import MAX_WHOLE, text_of
+from correlator.engine.text import Check, fold
 from correlator.syntax import Atom, Cidr, Compare, Exists, Glob, Null, Regex, TimePart
 
 MAX_MEMORISED: Final = 2048
@@ -32,6 +33,16 @@ class Verdict:
         self.atoms = atoms
         self.must = must
         self.may = may
+
+
+def is_key(value: Any, longest: int = MAX_MEMORISED) -> bool:
+    """Tell whether a dictionary may have the value as a key, and take no value of another text for it.
+
+    It takes True for 1 and 1e15 for the integer; bounded in length.
+    """
+    if value.__class__ is str:
+        return len(value) <= longest
+    return value is None or (value.__class__ is int and abs(value) < MAX_WHOLE and value not in (0, 1))
 
 
 class Column(dict[Any, Verdict]):
@@ -58,15 +69,19 @@ class Column(dict[Any, Verdict]):
             if isinstance(atom, Cidr | Compare | TimePart)
         ]
 
+        looks = (look for each in self._patterns.looks.values() for look in each)
+        self.costly = frozenset(look.number for look in (*looks, *self._always)) | self._expressions.numbers
+        """The atoms that need a second look, and the seconds that it took so far."""
+        self.seconds = dict.fromkeys(self.costly, 0.0)
         self._risky = bool(self._looked or self._always or self._expressions)
 
     def __missing__(self, value: Any) -> Verdict:
-        """Judge a value and remember it, but for what a dictionary takes for something else: True is its 1."""
+        """Judge a value and remember it."""
         verdict = self.several(value)
-        kind = value.__class__
-        if len(value) <= MAX_MEMORISED if kind is str else value not in (0, 1):  # noqa: PLR6201 - compared, not hashed
+        self._memory.judged += 1
+        if is_key(value):
             self[value] = verdict
-            self._memory.took(len(value) + 100 if kind is str else 100)
+            self._memory.took(100 + (len(value) if value.__class__ is str else 0))
         return verdict
 
     def several(self, value: Any) -> Verdict:
@@ -98,10 +113,7 @@ class Column(dict[Any, Verdict]):
         text = text_of(value)
         if text is None:
             return self._null
-        if text.__class__ is str:
-            hits = self._hits_of(text)
-        else:
-            hits = NONE.union(*map(self._hits_of, text))
+        hits = self._hits_of(text) if text.__class__ is str else NONE.union(*map(self._hits_of, text))
         return hits | self._present if self._present else hits
 
     def _hits_of(self, text: str) -> frozenset[int]:
@@ -117,7 +129,8 @@ class Column(dict[Any, Verdict]):
         if self._looked or self._always:
             hits = self._second_look(hits, text, folded)
         if self._expressions:
-            hits = hits.union(self._expressions.found(text))
+            searched = self._expressions.candidates(text)
+            hits = hits.union(number for number, search in searched if self._timed(number, search, text))
         return hits
 
     def _second_look(self, hits: frozenset[int], text: str, folded: str) -> frozenset[int]:
@@ -125,8 +138,14 @@ class Column(dict[Any, Verdict]):
         if not brought and not self._always:
             return hits
         looks = [*self._always, *(look for number in brought for look in self._patterns.looks[number])]
-        sure = [look.number for look in looks if look.check(text if look.cased else folded)]
+        sure = [look.number for look in looks if self._timed(look.number, look.check, text if look.cased else folded)]
         return (hits - self._only).union(sure)
+
+    def _timed(self, number: int, check: Check, text: str) -> bool:
+        begun = perf_counter()
+        held = check(text)
+        self.seconds[number] += perf_counter() - begun
+        return held
 
     def _edged(self, hits: frozenset[int], folded: str) -> frozenset[int]:
         """Drop what was found only because the text itself has the character that marks its edges."""

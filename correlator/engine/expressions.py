@@ -1,16 +1,23 @@
 """Many regular expressions on one value: hyperscan says which may be found, `re` says which are."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from correlator.engine.atoms import check_of
 from correlator.engine.hyper import AVAILABLE, Scanner
+from correlator.engine.text import Check
 from correlator.syntax import Regex
 
-_ODD: Final = re.compile(r"[^\x00-\x1b\x20-\x7f]")
-"""Where hyperscan's ASCII mode and `re` differ: other than ASCII, and separators that only `re` takes for space."""
+_SEPARATORS: Final = Regex(r"[\x1c-\x1f]")
+"""Characters that `re` alone takes for space: with one of them in the text hyperscan's word counts for nothing."""
+
+_PLAIN: Final = re.compile(r"[ -~]*", re.ASCII)
+_FOREIGN: Final = re.compile(r"\{,|\\[vN]|\[:")
+"""What hyperscan and `re` both read, and differently: a quantifier, a character, a name, a class."""
 
 _LETTERS: Final = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+_KNOWN: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL
 
 
 class Expressions:
@@ -18,45 +25,54 @@ class Expressions:
 
     def __init__(self, atoms: Mapping[Regex, int]) -> None:
         """Compile them."""
-        self._search = [(number, re.compile(atom.pattern, atom.flags).search) for atom, number in atoms.items()]
-        self._all = range(len(self._search))
-        self._scanner, self._unscanned = _scanner(list(atoms)) if AVAILABLE and atoms else (None, [])
+        self._searches = [(number, check_of(atom)) for atom, number in atoms.items()]
+        self._all = range(len(self._searches))
+        self.numbers = frozenset(atoms.values())
+        self._scanner, self._scanned = _scanner(list(atoms)) if AVAILABLE else (None, [])
+        self._unscanned = [place for place in self._all if place not in set(self._scanned)]
 
     def __bool__(self) -> bool:
         """Tell whether there is any."""
-        return bool(self._search)
+        return bool(self._searches)
 
-    def found(self, text: str) -> list[int]:
-        """Return the numbers of the expressions that are found in the text."""
-        candidates = map(self._search.__getitem__, self._candidates(text))
-        return [number for number, search in candidates if search(text)]
+    def candidates(self, text: str) -> Iterator[tuple[int, Check]]:
+        """Yield the expressions that may be found in the text: the number of each, and `re`'s word on it."""
+        return map(self._searches.__getitem__, self._candidates(text))
 
     def _candidates(self, text: str) -> Sequence[int]:
-        if self._scanner is None or _ODD.search(text):
+        """Return the places of what may be found. In ASCII mode hyperscan reads text beyond ASCII otherwise than `re`."""
+        if self._scanner is None or not text.isascii():
             return self._all
-        return [*self._scanner.found(text.encode()), *self._unscanned]
+        found = self._scanner.found(text.encode())
+        if len(self._scanned) in found:
+            return self._all
+        return [*map(self._scanned.__getitem__, found), *self._unscanned]
 
 
 def _scanner(atoms: Sequence[Regex]) -> tuple[Scanner | None, list[int]]:
-    """Return what scans for the expressions that hyperscan knows, in their places, and the places of the others."""
-    try:
-        return _scanner_of(atoms), []
-    except ValueError:  # seldom: look for the one at fault
-        unknown = [place for place, atom in enumerate(atoms) if not _known(atom)]
-    nothing = Regex(r"[^\x00-\xff]")  # keeps the others' places
-    return _scanner_of([nothing if place in unknown else atom for place, atom in enumerate(atoms)]), unknown
+    """Return what scans for the expressions that hyperscan knows, and their places."""
+    alike = [place for place, atom in enumerate(atoms) if _is_alike(atom)]
+    for places in (alike, [place for place in alike if _compiled([atoms[place]])]):  # all of them, nearly always
+        if places and (scanner := _compiled([*(atoms[place] for place in places), _SEPARATORS])):
+            return scanner, places
+    return None, []
 
 
-def _scanner_of(atoms: Sequence[Regex]) -> Scanner:
-    return Scanner([atom.pattern.encode() for atom in atoms], [_letters(atom) for atom in atoms])
-
-
-def _known(atom: Regex) -> bool:
-    try:
-        _scanner_of([atom])
-    except ValueError:
+def _is_alike(atom: Regex) -> bool:
+    """Tell whether hyperscan, where it knows the expression, finds it in ASCII text wherever `re` does."""
+    if not _PLAIN.fullmatch(atom.pattern) or _FOREIGN.search(atom.pattern):
         return False
-    return True
+    several_lines = atom.flags & re.MULTILINE or (
+        "(?" in atom.pattern and re.compile(atom.pattern).flags & re.MULTILINE
+    )
+    return not atom.flags & ~_KNOWN and not (several_lines and "^" in atom.pattern)
+
+
+def _compiled(atoms: Sequence[Regex]) -> Scanner | None:
+    try:
+        return Scanner([atom.pattern.encode() for atom in atoms], [_letters(atom) for atom in atoms])
+    except ValueError:
+        return None
 
 
 def _letters(atom: Regex) -> str:

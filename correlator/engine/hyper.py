@@ -29,27 +29,24 @@ class Scanner:
     def __init__(self, expressions: Sequence[bytes], flags: Sequence[str]) -> None:
         """Compile them: in ASCII mode, `flags` of i, m and s each."""
         base = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
-        self._database = hyperscan.Database()
+        database = hyperscan.Database()
         try:
-            self._database.compile(
+            database.compile(
                 expressions=list(expressions),
                 ids=list(range(len(expressions))),
                 flags=[base | sum(FLAGS[letter] for letter in letters) for letters in flags],
             )
         except hyperscan.error as error:
             raise ValueError(str(error)) from None
+        self._scan = database.scan
 
     def found(self, data: bytes) -> list[int]:
         """Return the places of the expressions that are found, each once."""
         found: list[int] = []
-        self._database.scan(data, match_event_handler=_note, context=found)
+        self._scan(data, lambda place, _start, _end, _flags, _context: found.append(place))
         return found
 
 
 def literal(data: bytes) -> bytes:
     """Return the expression that finds just these bytes."""
     return b"".join(b"\\x%02x" % byte for byte in data)
-
-
-def _note(place: int, _start: int, _end: int, _flags: int, found: list[Any]) -> None:
-    found.append(place)

@@ -1,21 +1,26 @@
 """Events of one logsource: the rules that see them, and a route for each EventID that a rule names."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from correlator.engine.atlas import Atlas
+from correlator.engine.column import is_key
 from correlator.engine.memory import Memory
 from correlator.engine.plain import Predicate, predicate
 from correlator.engine.route import Route
 from correlator.engine.tree import Both, Tree, numbered, tests
 from correlator.source import Rule
+from correlator.statistics import Cost
 from correlator.syntax import Glob, Node, Test
 
 EVENT_ID: Final = "EventID"
 """Sigma's name of the field that tells Windows events of one channel apart."""
 
+
+MAX_EVENT_ID: Final = 16
+"""Characters of an EventID of which the route is remembered."""
 
 MAX_ROUTES: Final = 4096
 """EventIDs of which the route is remembered; there are more only where somebody invents them."""
@@ -42,33 +47,57 @@ class Kind:
         self.seen = tuple(seen)
         self._memory = memory
         self._named = frozenset(_named(seen))
-        self._routes: dict[Any, tuple[Route, tuple[Seen, ...]]] = {}
+        self._timer = memory.timer
+        self._routes: dict[Any, Route] = {}
+        self._seen: dict[Route, tuple[Seen, ...]] = {}
 
-    def fired(self, fields: dict[str, Any], wire: bytes | None) -> Iterable[Seen]:
+    def fired(self, fields: dict[str, Any], wire: bytes | None) -> Sequence[Seen]:
         """Return the rules that fire on an event, with what they are evaluated as."""
         value = fields.get(EVENT_ID)
         try:
-            route, seen = self._routes[value] if value.__class__ is not bool else self._route(value)
+            route = self._routes[value]
         except (KeyError, TypeError):
-            route, seen = self._route(value)
+            route = self._route(value)
+        if value.__class__ is bool:  # a dictionary takes True for 1
+            route = self._route(value)
         try:
             fired = route.fired(fields, wire)
         finally:
-            self._memory.timer.disarm()
-        return [seen[number] for number in fired] if fired else ()
+            if self._timer.armed:
+                self._timer.disarm()
+        if not fired:
+            return ()
+        seen = self._seen[route]
+        return [seen[number] for number in fired]
 
-    def _route(self, value: Any) -> tuple[Route, tuple[Seen, ...]]:
+    def warm(self, event_ids: Iterable[Any]) -> None:
+        """Build the routes of these EventIDs before their events come."""
+        for event_id in event_ids:
+            self._route(event_id)
+
+    def seen_ids(self) -> tuple[Any, ...]:
+        """Return the EventIDs whose routes are built."""
+        return tuple(self._routes)
+
+    def costs(self) -> Iterator[tuple[str, Cost]]:
+        """Yield what rules took, by id; a rule may stand in several routes."""
+        for route, seen in self._seen.items():
+            for number, cost in route.costs():
+                yield seen[number].rule.ref.id, cost
+
+    def _route(self, value: Any) -> Route:
         """Return the route of an EventID: its own if a rule names it, the others' for one that none names."""
         key = known = None
         if self._named and isinstance(value, int | str) and not isinstance(value, bool):
             key = known = str(value) if str(value) in self._named else ""
         if key not in self._routes:
             self._routes[key] = self._built(known)
-        if key is not None and len(self._routes) < MAX_ROUTES:
+        remembered = is_key(value, MAX_EVENT_ID) or (value.__class__ is int and value in (0, 1))
+        if remembered and len(self._routes) < MAX_ROUTES:
             self._routes[value] = self._routes[key]
         return self._routes[key]
 
-    def _built(self, event_id: str | None) -> tuple[Route, tuple[Seen, ...]]:
+    def _built(self, event_id: str | None) -> Route:
         atlas = Atlas()
 
         def leaf(test: Test) -> int | bool:
@@ -83,7 +112,9 @@ class Kind:
             if tree is not False:
                 trees.append(Both(()) if tree is True else tree)
                 kept.append(each)
-        return Route(trees, atlas, self._memory), tuple(kept)
+        route = Route(trees, atlas, self._memory)
+        self._seen[route] = tuple(kept)
+        return route
 
 
 def _wanted(test: Test) -> str | None:

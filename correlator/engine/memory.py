@@ -1,7 +1,7 @@
 """What the routes of an engine share: the bound on what they remember, and the time that they have for an event."""
 
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from correlator.limit import Timer
 
@@ -13,10 +13,18 @@ BUDGET: Final = 0.25
 """Seconds of processor time for an event, about ten thousand times what an ordinary one takes."""
 
 
+class Forgetful(Protocol):
+    """What remembers."""
+
+    def forget(self) -> None:
+        """Drop everything that was remembered."""
+
+
 class Memory:
     """Counts what is remembered, and forgets it at the limit. A flood of new values costs what no memory costs.
 
     `timer` is armed where work depends on an event's content beyond its length, by whoever does that work first.
+    `judged`: values looked at anew; `undecided`: events whose values had not come together before.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -24,12 +32,14 @@ class Memory:
         self.timer = Timer(BUDGET)
         self._limit = limit
         self._used = 0
-        self._forget: list[Callable[[], None]] = []
+        self._routes = WeakSet[Forgetful]()
         self.resets = 0
+        self.judged = 0
+        self.undecided = 0
 
-    def register(self, forget: Callable[[], None]) -> None:
-        """Have `forget` called when the limit is reached."""
-        self._forget.append(forget)
+    def register(self, route: "Forgetful") -> None:
+        """Have a route forget when the limit is reached, as long as it is used."""
+        self._routes.add(route)
 
     def took(self, size: int) -> None:
         """Count what was just remembered."""
@@ -37,5 +47,5 @@ class Memory:
         if self._used > self._limit:
             self._used = 0
             self.resets += 1
-            for forget in self._forget:
-                forget()
+            for route in list(self._routes):
+                route.forget()

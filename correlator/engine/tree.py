@@ -44,6 +44,18 @@ def tests(node: Node) -> Iterator[Test]:
                 yield from tests(each)
 
 
+def leaves(tree: Tree) -> Iterator[int]:
+    """Yield every atom's number in a condition."""
+    match tree:
+        case int():
+            yield tree
+        case Negated(part):
+            yield from leaves(part)
+        case Both(parts) | Either(parts):
+            for part in parts:
+                yield from leaves(part)
+
+
 def renamed(node: Node, names: Mapping[str, str]) -> Node:
     """Return the condition with each field that is a key of `names` under the name beside it."""
     match node:

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from correlator.engine.atlas import Masks
-from correlator.engine.column import Column, Verdict
+from correlator.engine.column import NONE, Column, Verdict
 from correlator.engine.hyper import AVAILABLE, Scanner, literal
 from correlator.engine.memory import Memory
 from correlator.engine.needles import Needles
 from correlator.engine.plain import predicate
 from correlator.engine.record import Record
+from correlator.engine.text import fold
 from correlator.syntax import Atom, FieldRef, Glob, Test
 
-_RUN: Final = re.compile(r"[ !#-.0-@\[\]-~]+")
-"""Characters that JSON writes as they are, in lower case."""
+_RUN: Final = re.compile(r"[ !#-+.0-9;-@^-z|~-][ !#-+.0-@^-z|~-]*")
+"""Characters that every JSON writes as they are, in lower case: none that can stand between values."""
 
 _NUMBER: Final = re.compile(r"[0-9.e+-]*")
 """What may be written in another way: 1e3 is 1000."""
@@ -34,12 +35,15 @@ class Whole:
         keywords: dict[Atom, int] = {test.atom: n for test, n in tests.items() if not isinstance(test.atom, FieldRef)}
         self._column = Column(keywords, masks, memory)
         self._prefilter = Prefilter(keywords) if keywords else None
-        self._none = frozenset[int]()
+        self._nothing = self._column.verdict(NONE)
 
     def verdict(self, fields: Mapping[str, Any], wire: bytes | None) -> Verdict:
         """Return what an event means as a whole. `wire`: the JSON that the fields were read from."""
-        atoms = self._none
-        if self._prefilter is not None and self._prefilter.may_hold(wire):
+        keywords = self._prefilter is not None and self._prefilter.may_hold(wire)
+        if not keywords and not self._references:
+            return self._nothing
+        atoms = NONE
+        if keywords:
             atoms = atoms.union(*(self._column.several(value).atoms for value in fields.values()))
         if self._references:
             record = Record(fields)
@@ -75,5 +79,5 @@ def _run(atom: Atom) -> str:
     if not isinstance(atom, Glob):
         return ""
     texts = (part for part in atom.parts if isinstance(part, str))
-    run = max((run for text in texts for run in _RUN.findall(text.lower())), key=len, default="")
+    run = max((run for text in texts for run in _RUN.findall(fold(text))), key=len, default="")
     return "" if _NUMBER.fullmatch(run) else run
