@@ -1,9 +1,13 @@
 """The real things, failing when told to: backends before the act, after it, or half-way; and the engine."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
+import pytest
+
+from correlator.engine.kind import Kind
 from correlator.engine.plain import Holds
 from correlator.rules import RuleSet
 from soc.alerts import Match
@@ -67,13 +71,15 @@ class FlakyStore(SqliteStore):
         return answers
 
 
-def fall_back(rules: RuleSet, logsource: LogSource, holds: Holds) -> None:
-    """Have the engine fail on events of this logsource, and the first rule's evaluation by itself do as `holds`."""
+@contextmanager
+def fallen_back(rules: RuleSet, logsource: LogSource, holds: Holds) -> Iterator[None]:
+    """Have the engine fail on every event, and the first rule for this logsource, by itself, do as `holds`."""
 
-    def fail(_fields: dict[str, Any], _wire: bytes | None) -> NoReturn:
+    def fail(_kind: Kind, _fields: dict[str, Any], _wire: bytes | None) -> NoReturn:
         raise RecursionError
 
     first = rules.covering(logsource)[0]
     first.__dict__["predicate"] = first.predicate._replace(holds=holds)
-    kind: Any = rules._kinds[logsource]
-    kind.fired = fail
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Kind, "fired", fail)
+        yield

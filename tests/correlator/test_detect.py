@@ -20,7 +20,7 @@ from soc.events import to_wire
 from soc.metrics import Metrics
 from soc.settings import BusSettings, Settings
 from soc.testing import make_event
-from tests.correlator.flaky import FlakyBus, fall_back
+from tests.correlator.flaky import FlakyBus, fallen_back
 
 RuleFrom = Callable[..., RuleSet]
 Read = Callable[[str], Awaitable[list[Record]]]
@@ -189,8 +189,8 @@ async def test_a_rule_that_fails_is_counted_and_the_event_goes_on(
 
     rules = rule_from(FAILED_LOGIN)
     (rule,) = rules.rules
-    fall_back(rules, LOGSOURCE, broken)
-    await Detector(settings, rules, bus, metrics, SystemClock()).detect(await events(bus, read, [1]))
+    with fallen_back(rules, LOGSOURCE, broken):
+        await Detector(settings, rules, bus, metrics, SystemClock()).detect(await events(bus, read, [1]))
     assert value(metrics, "rule_errors_total", rule=rule.ref.id) == 1
     (letter,) = [Letter.from_record(record) for record in await read(DEADLETTER)]
     assert (letter.reason, letter.retriable) == ("rule_failed", True)
@@ -211,7 +211,6 @@ async def test_a_slow_batch_lets_the_loop_take_its_turn(
 
     clock = SystemClock()
     rules = rule_from(FAILED_LOGIN)
-    fall_back(rules, LOGSOURCE, slow)
     records = await events(bus, read, range(40))
     beats = 0
 
@@ -222,7 +221,8 @@ async def test_a_slow_batch_lets_the_loop_take_its_turn(
             beats += 1
 
     beating = asyncio.ensure_future(heart())
-    await Detector(settings, rules, bus, metrics, clock).detect(records)
+    with fallen_back(rules, LOGSOURCE, slow):
+        await Detector(settings, rules, bus, metrics, clock).detect(records)
     beating.cancel()
     assert beats >= 10
 

@@ -15,7 +15,7 @@ from correlator.load import builtin, load
 from correlator.rules import MAX_LOGSOURCES, RuleSet
 from soc.errors import RulesError
 from soc.events import LogSource
-from tests.correlator.flaky import fall_back
+from tests.correlator.flaky import fallen_back
 
 SSHD = LogSource("linux", None, "sshd")
 
@@ -76,9 +76,9 @@ def test_a_rule_that_fails_does_not_take_the_others_along(tmp_path: Path) -> Non
         raise RecursionError
 
     loaded = load(Choice((write(tmp_path, 2),)))
-    fall_back(loaded, SSHD, broken)
     told: list[tuple[str, Exception]] = []
-    hits = loaded.evaluate(SSHD, {"User": "user1"}, lambda rule, error: told.append((rule.ref.title, error)))
+    with fallen_back(loaded, SSHD, broken):
+        hits = loaded.evaluate(SSHD, {"User": "user1"}, lambda rule, error: told.append((rule.ref.title, error)))
     assert [hit.rule.ref.title for hit in hits] == ["Rule 1"]
     assert [(title, type(error)) for title, error in told] == [("Rule 0", RecursionError)]
 
@@ -120,7 +120,7 @@ def test_logsources_that_are_remembered_are_bounded() -> None:
     loaded = RuleSet([])
     for number in range(MAX_LOGSOURCES + 10):
         loaded.covering(LogSource("linux", None, f"service{number}"))
-    assert len(loaded._kinds) <= MAX_LOGSOURCES
+    assert len(loaded._sources) <= MAX_LOGSOURCES
 
 
 ENDLESS = "a" * 100 + "đ"
@@ -175,4 +175,4 @@ def test_long_logsources_are_not_remembered() -> None:
     """Four thousand names of 64 KiB would be a quarter of a gigabyte."""
     loaded = RuleSet([])
     loaded.covering(LogSource("linux", None, "s" * 65_536))
-    assert not loaded._kinds
+    assert not loaded._sources
