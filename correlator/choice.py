@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
-from correlator.source import Compiled, Rule, Skipped
+from correlator.source import Compiled, Failure, Rule, Skipped
 from soc.alerts import Level
 from soc.errors import SettingsError
 from soc.events import LogSource
@@ -64,7 +64,8 @@ class Choice:
 
     A change of `paths`, placeholders or `pipelines` compiles the rules anew. The rest is applied to what is compiled:
     first the site's own levels (`changed_levels`: rule id to level), then `disabled` (ids, titles, file names), `only`
-    (all that it says must be true of a rule) and `without` (nothing that it says may be).
+    (all that it says must be true of a rule) and `without` (nothing that it says may be). `placeholder_files` hold one
+    value a line.
     """
 
     paths: tuple[Path, ...] = ()
@@ -115,22 +116,29 @@ def logsource(text: str) -> LogSource:
 def apply(choice: Choice, compiled: Compiled) -> Compiled:
     """Return the rules that are left, at the site's levels; the others are in `skipped`, with what left them out.
 
-    A failure of a rule that is disabled is left out too. A name that no rule has is a remark.
+    Of rules that are left and share an id the first stays, each other is a failure. A failure of a rule that is
+    disabled is left out. A name that no rule has is a remark.
     """
     disabled, levels = _Named(choice.disabled), _Named(choice.changed_levels)
-    rules: list[Rule] = []
+    rules: dict[str, Rule] = {}
     skipped: list[Skipped] = []
+    failures = [each for each in compiled.failures if not disabled.find(each.id, Path(each.file).name)]
+    for failure in failures:
+        levels.find(failure.id)  # that it fails is told already
     for each in compiled.rules:
         rule = _at_level(each, choice, levels)
         if left_out := _left_out(rule, choice, disabled):
             skipped.append(Skipped(rule, left_out))
-        else:
-            rules.append(rule)
-    failures = tuple(each for each in compiled.failures if not disabled.find(each.id, Path(each.file).name))
-    for failure in compiled.failures:
-        levels.find(failure.id)  # that it fails is told already
+        elif (first := rules.setdefault(rule.ref.id, rule)) is not rule:
+            failures.append(_repeated(first, rule))
     remarks = (*disabled.unknown("disabled"), *levels.unknown("levels"))
-    return Compiled(tuple(rules), failures, tuple(skipped), remarks)
+    return Compiled(tuple(rules.values()), tuple(failures), tuple(skipped), remarks)
+
+
+def _repeated(first: Rule, rule: Rule) -> Failure:
+    identity = rule.ref.id
+    reason = f"the id {identity} is that of the rule in {first.file}:{first.line}; give it its own"
+    return Failure(rule.file, rule.line, reason, identity)
 
 
 class _Named:

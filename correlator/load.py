@@ -1,21 +1,21 @@
 """Rule files to a rule set, by a child process: neither its memory nor its time burdens a consumer."""
 
 import os
-import pickle
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
 from threading import Event
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import structlog
 
 import soc
+from correlator.cache import Cache, decoded
 from correlator.choice import Choice, apply
+from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, read_all
 from correlator.rules import RuleSet
 from correlator.source import Compiled
 from soc.errors import RulesError
@@ -53,39 +53,82 @@ def rule_set(choice: Choice, compiled: Compiled) -> RuleSet:
     return RuleSet(compiled.rules, compiled.failures)
 
 
-def compile_rules(
-    choice: Choice,
-    cache: Path | None = None,  # noqa: ARG001 - the cache is not there yet
-    given_up: Event | None = None,
-) -> Compiled:
+def compile_rules(choice: Choice, cache: Path | None = None, given_up: Event | None = None) -> Compiled:
     """Return what `load` makes a rule set of, beside it what failed, what was not chosen, and remarks.
 
-    When another thread sets `given_up`, the child is killed. Raises RulesError where a path is missing, or the child
-    fails or is killed.
+    When another thread sets `given_up`, the child is killed. Raises RulesError where a path is missing, a pipeline or a
+    file of placeholders cannot be read, or the child fails or is killed.
     """
     if missing := [str(path) for path in choice.files if not path.exists()]:
         raise RulesError(
             f"there is no {', '.join(missing)}: name rule files or folders in the settings (correlate.rules)"
         )
-    paths = choice.paths or (builtin(),)
-    compiled = _in_child(
-        {"paths": [str(path) for path in paths], "placeholders": choice.placeholders}, given_up or Event()
-    )
+    request = _request(choice)
+    kept = Cache(cache) if cache else None
+    compiled = kept.read(_fingerprint(request)) if kept else None
+    if compiled is None:
+        compiled = _compiled(request, kept, given_up or Event())
     return apply(choice, compiled)
 
 
-def _in_child(request: Mapping[str, Any], given_up: Event) -> Compiled:
+def _compiled(request: bytes, kept: Cache | None, given_up: Event) -> Compiled:
+    output = _in_child(request, given_up)
+    fingerprint, payload = output[:FINGERPRINT], output[FINGERPRINT:]
+    try:
+        compiled = decoded(payload)
+    except OSError as error:
+        raise RulesError(f"the rule compiler failed: {error}") from None
+    if kept and fingerprint.strip():
+        kept.write(fingerprint.decode(), payload)
+    return compiled
+
+
+def _request(choice: Choice) -> bytes:
+    """Return what the compiler is asked; whatever it reads but the rules is in it."""
+    return orjson.dumps(
+        {
+            "paths": [str(path) for path in choice.paths or (builtin(),)],
+            "placeholders": _placeholders(choice),
+            "pipelines": [(str(path), _text(path, "correlate.pipelines")) for path in choice.pipelines],
+        }
+    )
+
+
+def _placeholders(choice: Choice) -> dict[str, list[str | int]]:
+    values = {name: list(each) for name, each in choice.placeholders.items()}
+    for name, file in choice.placeholder_files.items():
+        lines = map(str.strip, _text(file, "correlate.placeholder_files").splitlines())
+        values.setdefault(name, []).extend(line for line in lines if line and not line.startswith("#"))
+    return values
+
+
+def _text(file: Path, setting: str) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesError(f"{file}: cannot be read: {error} ({setting})") from None
+
+
+def _fingerprint(request: bytes) -> str:
+    made = Fingerprint(request)
+    for file in read_all([Path(path) for path in orjson.loads(request)["paths"]]):
+        made.add(file)
+    return str(made)
+
+
+def _in_child(request: bytes, given_up: Event) -> bytes:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-m", "correlator.compiler.compile"]
     with Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment) as child:  # noqa: S603 - our own module
         try:
-            output, errors = _answer(child, orjson.dumps(request), given_up)
+            output, errors = _answer(child, request, given_up)
         finally:
             child.kill()
+    if child.returncode == REFUSED:
+        raise RulesError(errors.decode(errors="replace").strip())
     if child.returncode:
         raise RulesError(f"the rule compiler failed: {errors.decode(errors='replace')[-2000:]}")
-    compiled: Compiled = pickle.loads(output)  # noqa: S301 - written by our own child, on a pipe that only it holds
-    return compiled
+    return output
 
 
 def _answer(child: Popen[bytes], request: bytes, given_up: Event) -> tuple[bytes, bytes]:

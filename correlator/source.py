@@ -26,12 +26,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A rule, or a file, that is not evaluated: where it is written and why. `line` counts from 1; `id` "" if unknown."""
+    """A rule, or a file, that is not evaluated: where it is written and why. `line` counts from 1.
+
+    `id`: the rule's, "" where it has none that can be read. `passing`: time or memory ran out, another try may succeed.
+    """
 
     file: str
     line: int
     reason: str
     id: str = ""
+    passing: bool = False
 
     def __str__(self) -> str:
         """Return FILE:LINE: REASON."""

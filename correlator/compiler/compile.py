@@ -1,15 +1,17 @@
 """Sigma rule files in, neutral rules out. pySigma parses; `translate` makes neutral syntax of what it parsed.
 
-With `document`, `locate`, `modifiers` and `translate` the only importer of pySigma, and run as a short-lived process
-(`python -m correlator.compiler.compile`), so that neither its memory nor its time burdens a running consumer: a request as JSON
-on standard input, the pickled `Compiled` on standard output.
+With `document`, `locate`, `modifiers`, `pipelines` and `translate` the only importer of pySigma, and run as a short-lived
+process (`python -m correlator.compiler.compile`), so that neither its memory nor its time burdens a running consumer: a
+request as JSON on standard input, the pickled `Compiled` on standard output.
 """
 
-import os
+import gc
 import pickle
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any as Anything
 from typing import Final
@@ -17,19 +19,18 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 import yaml
-from sigma.rule import SigmaRule
+from sigma.processing.pipeline import ProcessingPipeline
+from sigma.rule import SigmaDetection, SigmaRule
 
-from correlator.compiler import condition, modifiers, translate
+from correlator.compiler import condition, modifiers, pipelines, translate
 from correlator.compiler.document import Loader, check_depth, check_size
+from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, RuleFile, read_all
 from correlator.compiler.locate import Refused, line_of
-from correlator.limit import limited
+from correlator.limit import Overtime, limited
 from correlator.source import Compiled, Failure, Rule
 from correlator.syntax import Any, Node
 from soc.alerts import Level, RuleRef
 from soc.events import LogSource
-
-MAX_FILE: Final = 1_048_576
-"""Bytes of the largest rule file that is read."""
 
 MAX_SECONDS: Final = 10.0
 """Processor time for one rule; an ordinary one takes a millisecond."""
@@ -43,86 +44,76 @@ MAX_REMARK: Final = 500
 """Characters of a description, number of tags and of false positives, characters of each: every match carries them."""
 
 
-def compile_files(paths: Sequence[Path], placeholders: translate.Placeholders) -> Compiled:
-    """Return the rules of files and folders, and what could not be made into one. `paths` exist."""
+@dataclass(frozen=True)
+class Means:
+    """What every rule is compiled with: values of placeholders, and the pipeline that rules go through first."""
+
+    placeholders: translate.Placeholders
+    pipeline: ProcessingPipeline | None = None
+
+
+def compile_files(
+    paths: Sequence[Path], placeholders: translate.Placeholders, pipeline: ProcessingPipeline | None = None
+) -> Compiled:
+    """Return the rules of files and folders, and what could not be made into one. `paths` exist; ids may repeat."""
+    return _compile(read_all(paths), Means(placeholders, pipeline))
+
+
+def _compile(files: Iterable[RuleFile], means: Means) -> Compiled:
     modifiers.register()
-    rules: dict[str, Rule] = {}
+    rules: list[Rule] = []
     failures: list[Failure] = []
-
-    def unreadable(error: OSError) -> None:
-        failures.append(Failure(str(error.filename), 1, f"cannot be read: {error}"))
-
-    for file in _files(paths, unreadable):
-        for outcome in _compile_file(file, placeholders):
+    for file in files:
+        for outcome in _compile_file(file, means):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
-            elif first := rules.get(outcome.ref.id):
-                reason = f"the id {outcome.ref.id} is that of the rule in {first.file}:{first.line}; give it its own"
-                failures.append(Failure(outcome.file, outcome.line, reason))
             else:
-                rules[outcome.ref.id] = outcome
-    return Compiled(tuple(rules.values()), tuple(failures))
+                rules.append(outcome)
+    return Compiled(tuple(rules), tuple(failures))
 
 
-def _files(paths: Sequence[Path], unreadable: Callable[[OSError], None]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_file():
-            yield path
-            continue
-        for folder, folders, names in os.walk(path, onerror=unreadable):
-            folders.sort()
-            yield from (Path(folder, name) for name in sorted(names) if _is_rule(name))
-
-
-def _is_rule(name: str) -> bool:
-    return name.endswith((".yml", ".yaml")) and not name.endswith((".samples.yml", ".samples.yaml"))
-
-
-def _compile_file(file: Path, placeholders: translate.Placeholders) -> Iterator[Rule | Failure]:
-    try:
-        text = _read(file)
-    except (OSError, ValueError) as error:
-        yield Failure(str(file), 1, f"cannot be read: {error}")
+def _compile_file(file: RuleFile, means: Means) -> Iterator[Rule | Failure]:
+    if file.error:
+        yield Failure(file.path, 1, file.error)
         return
     try:
-        yield from _compile_documents(file, text, placeholders)
+        yield from _compile_documents(file.path, file.data.decode("utf-8-sig"), means)
+    except UnicodeDecodeError as error:
+        yield Failure(file.path, 1 + file.data.count(b"\n", 0, error.start), f"cannot be read: {error}")
     except yaml.YAMLError as error:  # the rest of the file cannot be read either
         mark = getattr(error, "problem_mark", None)
-        yield Failure(str(file), mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")
+        yield Failure(file.path, mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")
 
 
-def _compile_documents(file: Path, text: str, placeholders: translate.Placeholders) -> Iterator[Rule | Failure]:
+def _compile_documents(file: str, text: str, means: Means) -> Iterator[Rule | Failure]:
     check_depth(text)
     loader = Loader(text)
     try:
         while loader.check_node():
             if (node := loader.get_node()) is not None:
-                yield from _compile_document(file, node, loader, placeholders)
+                yield from _compile_document(file, node, loader, means)
     finally:
         loader.dispose()
 
 
-def _read(file: Path) -> str:
-    with file.open("rb") as stream:
-        data = stream.read(MAX_FILE + 1)
-    if len(data) > MAX_FILE:
-        raise ValueError(f"larger than {MAX_FILE} bytes")
-    return data.decode("utf-8-sig")
-
-
-def _compile_document(
-    file: Path, node: yaml.Node, loader: Loader, placeholders: translate.Placeholders
-) -> Iterator[Rule | Failure]:
+def _compile_document(file: str, node: yaml.Node, loader: Loader, means: Means) -> Iterator[Rule | Failure]:
     document: Anything = None
     try:
         with limited(MAX_SECONDS):
             check_size(node)
             document = loader.construct_document(node)
-            rule = None if document is None else _rule(document, file, node.start_mark.line + 1, placeholders)
+            rule = None if document is None else _rule(document, file, node.start_mark.line + 1, means)
         if rule is not None:
             yield rule
     except Exception as error:  # noqa: BLE001 - pySigma meets a malformed rule with exceptions of any type
-        yield Failure(str(file), line_of(error, node, document, placeholders), _reason(error))
+        passing = isinstance(error, Overtime | MemoryError)
+        line = line_of(error, node, document, partial(_part, document, means))
+        yield Failure(file, line, _reason(error), _id(document), passing)
+
+
+def _id(document: Anything) -> str:
+    found = document.get("id") if isinstance(document, dict) else None
+    return found[:MAX_REMARK] if isinstance(found, str) else ""
 
 
 def _reason(error: Exception) -> str:
@@ -130,7 +121,7 @@ def _reason(error: Exception) -> str:
     return str(error) if known else f"{type(error).__name__}: {error}"
 
 
-def _rule(document: Anything, file: Path, line: int, placeholders: translate.Placeholders) -> Rule:
+def _rule(document: Anything, file: str, line: int, means: Means) -> Rule:
     if not isinstance(document, dict):
         raise Refused("not a Sigma rule: a map with title, logsource and detection is expected")
     for kind, remark in _UNSUPPORTED.items():
@@ -140,14 +131,14 @@ def _rule(document: Anything, file: Path, line: int, placeholders: translate.Pla
         raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
     if isinstance(detection := document.get("detection"), dict) and isinstance(detection.get("timeframe"), str):
         raise Refused("'timeframe' is deprecated; write a correlation rule", "detection")
-    parsed = SigmaRule.from_dict({**document, "detection": translate.texts(detection)})
+    parsed = pipelines.apply(means.pipeline, SigmaRule.from_dict({**document, "detection": translate.texts(detection)}))
     return Rule(
         ref=_ref(parsed),
         logsource=LogSource(*(_lower(getattr(parsed.logsource, part)) for part in LogSource._fields)),
         alert_key=_alert_key(document.get("alert_key", [])),
-        file=str(file),
+        file=file,
         line=line,
-        condition=_condition(parsed, placeholders),
+        condition=_condition(parsed, means.placeholders),
         status=parsed.status.name.lower() if parsed.status else "",
         author=(parsed.author or "")[:MAX_REMARK],
     )
@@ -192,16 +183,46 @@ def _condition(parsed: SigmaRule, placeholders: translate.Placeholders) -> Node:
         str(name): translate.detection(detection, placeholders)
         for name, detection in parsed.detection.detections.items()
     }
-    nodes = tuple(condition.parse(str(each), selections) for each in parsed.detection.condition)
+    written = [each.condition for each in parsed.detection.parsed_condition]  # pipelines change these
+    nodes = tuple(condition.parse(str(each), selections) for each in written)
     return nodes[0] if len(nodes) == 1 else Any(nodes)
 
 
+def _part(document: Anything, means: Means, definition: Anything) -> Node:
+    """Translate a part of the rule's detection, as it is translated within the whole."""
+    if means.pipeline is None:
+        return translate.detection(SigmaDetection.from_definition(translate.texts(definition)), means.placeholders)
+    alone = {"part": translate.texts(definition), "condition": "part"}
+    parsed = pipelines.apply(means.pipeline, SigmaRule.from_dict({**document, "detection": alone}))
+    return translate.detection(parsed.detection.detections["part"], means.placeholders)
+
+
 def main() -> None:
-    """Answer one request: {"paths": [...], "placeholders": {...}}."""
+    """Answer one request: {"paths": [...], "placeholders": {...}, "pipelines": [[FILE, TEXT], ...]}.
+
+    The answer is the fingerprint of what was read, blanks where the answer is not worth keeping, and behind it the pickle.
+    A pipeline that cannot be read: exit with REFUSED and the reason on standard error.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
-    request = orjson.loads(sys.stdin.buffer.read())
-    compiled = compile_files([Path(path) for path in request["paths"]], request["placeholders"])
+    gc.disable()  # what is made lives to the end
+    text = sys.stdin.buffer.read()
+    request = orjson.loads(text)
+    try:
+        means = Means(request["placeholders"], pipelines.read(request["pipelines"]))
+    except pipelines.PipelineError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the caller reads it
+        sys.exit(REFUSED)
+    fingerprint = Fingerprint(text)
+    compiled = _compile(_noted(read_all([Path(path) for path in request["paths"]]), fingerprint), means)
+    lasting = not any(failure.passing for failure in compiled.failures)
+    sys.stdout.buffer.write((str(fingerprint) if lasting else " " * FINGERPRINT).encode())
     sys.stdout.buffer.write(pickle.dumps(compiled, pickle.HIGHEST_PROTOCOL))
+
+
+def _noted(files: Iterable[RuleFile], fingerprint: Fingerprint) -> Iterator[RuleFile]:
+    for file in files:
+        fingerprint.add(file)
+        yield file
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Where in a rule's file an error is: the line of the YAML node that made it, as near as can be told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import sigma.exceptions as sigma
 import yaml
-from sigma.rule import SigmaDetection
 
-from correlator.compiler import translate
 from correlator.compiler.condition import ConditionError
 from correlator.limit import Overtime
+
+HARMLESS: Final = "x"
+"""A keyword, which is evaluated in every rule that is."""
 
 _KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (sigma.SigmaLogsourceError, "logsource"),
@@ -35,16 +36,18 @@ class Refused(ValueError):
         self.key = key
 
 
-def line_of(error: Exception, node: yaml.Node, document: Any, placeholders: translate.Placeholders) -> int:
+Translate = Callable[[Any], object]
+"""Translates a part of a detection as within its rule; raises where that fails."""
+
+
+def line_of(error: Exception, node: yaml.Node, document: Any, translate: Translate) -> int:
     """Return the line, from 1: of the value at fault, else of the key that the error speaks of, else of the document."""
     if mark := getattr(error, "problem_mark", None):
         return int(mark.line) + 1
-    return _line(_node_of(error, node, document, placeholders) or node)
+    return _line(_node_of(error, node, document, translate) or node)
 
 
-def _node_of(
-    error: Exception, node: yaml.Node, document: Any, placeholders: translate.Placeholders
-) -> yaml.Node | None:
+def _node_of(error: Exception, node: yaml.Node, document: Any, translate: Translate) -> yaml.Node | None:
     if isinstance(error, Overtime | MemoryError | RecursionError):
         return None  # to look for the part at fault would be to do it all again
     if isinstance(error, yaml.YAMLError):
@@ -56,7 +59,7 @@ def _node_of(
     for kind, key in _KEYS:
         if isinstance(error, kind):
             return _key(node, key)
-    return _culprit(node, document, placeholders) if isinstance(document, dict) else None
+    return _culprit(node, document, translate) if isinstance(document, dict) else None
 
 
 def _line(node: yaml.Node) -> int:
@@ -88,37 +91,37 @@ def _duplicates(node: yaml.Node) -> Iterator[yaml.Node]:
             yield from _duplicates(each)
 
 
-def _culprit(node: yaml.Node, document: dict[str, Any], placeholders: translate.Placeholders) -> yaml.Node | None:
-    """Return the smallest part of the detection that fails alone."""
+def _culprit(node: yaml.Node, document: dict[str, Any], translate: Translate) -> yaml.Node | None:
+    """Return the smallest part of the detection that fails alone; None where any would: the rule as a whole fails."""
     definitions = document.get("detection")
     if not isinstance(definitions, dict):
         return _key(node, "detection")
+    if _fails(HARMLESS, translate):
+        return None
     for key, value in _entries(_value(node, "detection")):
-        if key.value != "condition" and (found := _within(key, value, definitions.get(key.value), placeholders)):
+        if key.value != "condition" and (found := _within(key, value, definitions.get(key.value), translate)):
             return found
     return None
 
 
-def _within(
-    key: yaml.Node, value: yaml.Node, definition: Any, placeholders: translate.Placeholders
-) -> yaml.Node | None:
-    if not _fails(definition, placeholders):
+def _within(key: yaml.Node, value: yaml.Node, definition: Any, translate: Translate) -> yaml.Node | None:
+    if not _fails(definition, translate):
         return None
     if isinstance(definition, dict):
         for inner_key, _ in _entries(value):
             name = inner_key.value
-            if name in definition and _fails({name: definition[name]}, placeholders):
+            if name in definition and _fails({name: definition[name]}, translate):
                 return inner_key
     if isinstance(definition, list) and isinstance(value, yaml.SequenceNode):
         for inner, each in zip(value.value, definition, strict=True):
-            if found := _within(inner, inner, each, placeholders):
+            if found := _within(inner, inner, each, translate):
                 return found
     return key
 
 
-def _fails(definition: Any, placeholders: translate.Placeholders) -> bool:
+def _fails(definition: Any, translate: Translate) -> bool:
     try:
-        translate.detection(SigmaDetection.from_definition(translate.texts(definition)), placeholders)
+        translate(definition)
     except Exception:  # noqa: BLE001 - the question is only whether it fails
         return True
     return False

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from correlator.compiler import compile as compile_module
-from correlator.compiler.compile import MAX_FILE, compile_files
+from correlator.compiler.compile import compile_files
+from correlator.compiler.files import MAX_FILE
 from correlator.engine.plain import predicate, reasons
 from correlator.engine.record import Record
 from correlator.source import Failure
@@ -203,6 +204,13 @@ def test_a_file_that_is_not_utf8_is_a_failure(tmp_path: Path) -> None:
     assert "cannot be read" in failure.reason
 
 
+def test_the_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    """As in any other failure."""
+    path = tmp_path / "rule.yml"
+    path.write_bytes(b"title: x\nid: y\nlevel: \xff\n")
+    assert [failure.line for failure in compile_files([path], {}).failures] == [3]
+
+
 def test_a_file_over_the_limit_is_a_failure(tmp_path: Path) -> None:
     """A rule file is never a megabyte; what is, is no rule file."""
     assert "larger than" in failure_of(tmp_path, RULE + "#" * MAX_FILE).reason
@@ -232,15 +240,19 @@ def test_an_empty_file_holds_no_rule_and_no_failure(tmp_path: Path) -> None:
     assert not compiled.failures
 
 
-def test_a_second_rule_with_the_same_id_is_refused(tmp_path: Path) -> None:
-    """Match ids are made of rule ids: two rules must not share one."""
+def test_rules_that_share_an_id_are_all_returned(tmp_path: Path) -> None:
+    """Which of them is evaluated is the choice's to say."""
     write(tmp_path, "a.yml", RULE)
     write(tmp_path, "b.yml", RULE)
     compiled = compile_files([tmp_path], {})
-    assert len(compiled.rules) == 1
-    (failure,) = compiled.failures
-    assert failure.file.endswith("b.yml")
-    assert "a.yml:1" in failure.reason
+    assert [Path(rule.file).name for rule in compiled.rules] == ["a.yml", "b.yml"]
+    assert not compiled.failures
+
+
+def test_a_failure_tells_the_rule_s_id_where_it_can_be_read(tmp_path: Path) -> None:
+    """The site may name it, to have no rule and no failure of it."""
+    assert failure_of(tmp_path, RULE.replace("condition: sel", "condition: x")).id.startswith("6a4dcd1b")
+    assert not failure_of(tmp_path, "- no rule\n").id
 
 
 def test_several_conditions_are_alternatives(tmp_path: Path) -> None:
