@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 import structlog
 
+from correlator.costs import Costs
 from correlator.flood import FLOOD_RULE, FloodGate
 from correlator.matching import Matcher
 from correlator.rules import RuleSet
@@ -48,15 +49,28 @@ class Detector:
 
     def __init__(self, settings: Settings, rules: RuleSet, bus: Bus, metrics: Metrics, clock: Clock) -> None:
         """Take the rules in force."""
-        self._rules = rules
+        self._rules = self._wanted = rules
         self._bus = bus
         self._metrics = metrics
         self._clock = clock
         self._max_value = settings.bus.max_value_bytes - PLACE
         self._gate = FloodGate(settings.correlate.flood_per_minute, settings.correlate.flood_samples)
+        self._costs = Costs(rules, settings.correlate.rule_budget_us, metrics, clock)
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rules in force."""
+        return self._rules
+
+    def adopt(self, rules: RuleSet) -> None:
+        """Put other rules in force from the next batch on."""
+        self._wanted = rules
 
     async def detect(self, records: Sequence[Record]) -> None:
         """Evaluate one batch and publish what matched. Raises what publish raises: the batch comes again then."""
+        if self._wanted is not self._rules:
+            self._costs.follow(self._wanted)
+            self._rules = self._wanted
         gate = self._gate.copy()
         found, letters = await self._evaluate(records, gate)
         await bury(self._bus, self._metrics, letters)
@@ -64,6 +78,7 @@ class Detector:
             await self._bus.publish(MATCHES, messages)
         self._gate = gate  # only now: a batch that comes again is counted once
         self._count(len(records), found)
+        self._costs.look()
 
     async def _evaluate(
         self, records: Sequence[Record], gate: FloodGate
@@ -71,19 +86,22 @@ class Detector:
         """Return the matches, each with when its event was appended, and letters for what was not evaluated in full."""
         found: list[tuple[Match, int]] = []
         letters: list[Letter] = []
-        turn = self._clock.monotonic() + SLICE
+        failures: list[str] = []
+        matches = Matcher(self._rules, gate, partial(self._failed, failures)).matches
+        monotonic = self._clock.monotonic
+        turn = monotonic() + SLICE
         for record in records:
-            failures: list[str] = []
             try:
-                matches = Matcher(self._rules, gate, partial(self._failed, failures)).matches(record)
-                found += ((match, record.timestamp) for match in matches)
+                if matched := matches(record):
+                    found += [(match, record.timestamp) for match in matched]
                 if failures:
                     raise _failures(failures)
             except DeadLetter as error:
                 letters.append(of_record(NAME, record, error, self._clock.now()))
-            if self._clock.monotonic() >= turn:
+                failures.clear()
+            if monotonic() >= turn:
                 await asyncio.sleep(0)
-                turn = self._clock.monotonic() + SLICE
+                turn = monotonic() + SLICE
         return found, letters
 
     def _publications(self, matches: Iterable[Match]) -> Iterator[list[Message]]:

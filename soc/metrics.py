@@ -50,7 +50,24 @@ class Metrics:
         # ---- correlator
         self.rules_loaded = self._gauge("rules_loaded", "Rules that are evaluated")
         self.rules_failed = self._gauge("rules_failed", "Rules that could not be compiled and are not evaluated")
+        self.rules_disabled = self._gauge("rules_disabled", "Rules that the settings leave out")
+        self.rules_reloads = self._counter("rules_reloads", "Reloads of the rules: done, failed", "outcome")
+        self.rules_stale = self._gauge(
+            "rules_stale", "1 since a reload failed: the rules before it are still evaluated"
+        )
+        self.rules_load_time = self._gauge(
+            "rules_load_timestamp_seconds", "When the rules that are evaluated were loaded, since the epoch"
+        )
+        self.rules_load_seconds = self._gauge("rules_load_seconds", "What their load took")
         self.events_evaluated = self._counter("events_evaluated", "Events that the rules were evaluated on")
+        self.events_undecided = self._counter(
+            "events_undecided", "Those whose values had not come together before, so that rules were evaluated"
+        )
+        self.values_judged = self._counter("values_judged", "Values of events that were not remembered")
+        self.memory_resets = self._counter("memory_resets", "How often everything remembered of values was forgotten")
+        self.rule_evaluations = self._counter("rule_evaluations", "Evaluations of a rule's condition", "rule")
+        self.rule_cost = self._counter("rule_cost_seconds", "Processor time that a rule took", "rule")
+        self.rule_slow = self._counter("rule_slow", "Minutes in which a rule took more than its budget", "rule")
         self.rule_matches = self._counter("rule_matches", "Matches, a rule", "rule")
         self.rule_errors = self._counter("rule_errors", "Evaluations that failed; the rule did not match", "rule")
         self.rule_floods = self._counter("rule_floods", "Minutes in which a rule matched beyond its bound", "rule")
