@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-import structlog
-
 from correlator import detect, forward
-from correlator.choice import Choice
 from correlator.detect import Detector
 from correlator.forward import Forwarder
-from correlator.load import load
+from correlator.reload import Reloader
 from correlator.rules import RuleSet
 from soc.bus.base import EVENTS, MATCHES, Bus, Record, TopicPartition
 from soc.bus.work import Handler, work
@@ -20,9 +17,7 @@ from soc.metrics import Metrics
 from soc.settings import Settings
 from soc.store.base import Store
 
-log = structlog.get_logger()
-
-COMPILING: Final = "compiling the rules"
+COMPILING: Final = "loading the rules"
 JOINING: Final = "waiting for the bus"
 
 
@@ -75,26 +70,41 @@ class _Stage:
 class DetectStage(_Stage):
     """Rules on soc.events, matches to soc.matches."""
 
-    def __init__(self, settings: Settings, bus: Bus, metrics: Metrics, clock: Clock) -> None:
-        """Take what the process shares; the rules are compiled by `run`."""
+    def __init__(
+        self, settings: Settings, bus: Bus, metrics: Metrics, clock: Clock, reload: asyncio.Event | None = None
+    ) -> None:
+        """Take what the process shares; the rules are loaded by `run`, and again when `reload` is set."""
         super().__init__(settings, bus, metrics, clock)
+        self._reloader = Reloader(settings, metrics, clock, reload or asyncio.Event())
         self._waiting = COMPILING
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Compile the rules in a child process, then work until the stop. Raises RulesError where there are none."""
-        folder = self._settings.correlate.cache_folder
-        rules = await asyncio.to_thread(load, Choice.of(self._settings), folder)
-        self._report(rules)
+        """Load the rules, then work until the stop. Raises RulesError where there are none, others in a group."""
+        rules = await self._loaded(stop)
+        if rules is None:
+            return
         self._waiting = JOINING
         detector = Detector(self._settings, rules, self._bus, self._metrics, self._clock)
-        await self._work(detect.NAME, EVENTS, detector.detect, stop)
+        async with asyncio.TaskGroup() as group:
+            beside = [
+                group.create_task(self._reloader.watch()),
+                group.create_task(self._reloader.keep(rules, detector.adopt)),
+            ]
+            await self._work(detect.NAME, EVENTS, detector.detect, stop)
+            for task in beside:
+                task.cancel()
 
-    def _report(self, rules: RuleSet) -> None:
-        self._metrics.rules_loaded.set(len(rules.rules))
-        self._metrics.rules_failed.set(len(rules.failures))
-        for failure in rules.failures:
-            log.warning("rule not evaluated", file=failure.file, line=failure.line, reason=failure.reason[:1000])
-        log.info("rules", evaluated=len(rules.rules), failed=len(rules.failures))
+    async def _loaded(self, stop: asyncio.Event) -> RuleSet | None:
+        """Return the rules, or None where the stop comes first."""
+        loading = asyncio.ensure_future(self._reloader.load())
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return loading.result() if loading.done() else None
+        finally:
+            for waiter in (loading, stopping):
+                waiter.cancel()
+            await asyncio.gather(loading, stopping, return_exceptions=True)
 
 
 class ForwardStage(_Stage):

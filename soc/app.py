@@ -17,7 +17,7 @@ from soc.bus.base import ALERTS, CASES, EVENTS, MATCHES, NATIONAL, Bus
 from soc.clock import Clock, SystemClock
 from soc.errors import Retry
 from soc.health import Health
-from soc.lifecycle import C, Lifecycle, Run, run_together, stop_on_signals
+from soc.lifecycle import C, Lifecycle, Run, reload_on_signal, run_together, stop_on_signals
 from soc.metrics import Metrics
 from soc.settings import Settings
 from soc.store.base import Store
@@ -33,8 +33,11 @@ GC_THRESHOLDS = (50_000, 20, 50)
 class Process:
     """What every role's process has: settings, metrics, health, clock, and resources that close in reverse order."""
 
-    def __init__(self, settings: Settings, lifecycle: Lifecycle, clock: Clock) -> None:
-        """Hold what the stages of one process share."""
+    def __init__(
+        self, settings: Settings, lifecycle: Lifecycle, clock: Clock, reload: asyncio.Event | None = None
+    ) -> None:
+        """Hold what the stages of one process share. `reload` asks those to read anew that can; others ignore it."""
+        self.reload = reload or asyncio.Event()
         self.settings = settings
         self.lifecycle = lifecycle
         self.clock = clock
@@ -76,7 +79,7 @@ async def correlate(process: Process) -> dict[str, Run]:
     from correlator.stage import DetectStage, ForwardStage  # noqa: PLC0415 - as above
 
     bus = await process.bus()
-    detect = DetectStage(process.settings, bus, process.metrics, process.clock)
+    detect = DetectStage(process.settings, bus, process.metrics, process.clock, process.reload)
     process.health.register("detect", detect.unready)
     store = stores.connect(process.settings.store, process.metrics, process.clock)
     forward = ForwardStage(process.settings, bus, store, process.metrics, process.clock)
@@ -129,7 +132,7 @@ ROLES = {"collect": collect, "correlate": correlate, "alert": alert}
 
 
 def run_role(role: str, settings: Settings) -> None:
-    """Run one role in this process until SIGTERM or SIGINT. Raises Stop, alone or in an ExceptionGroup."""
+    """Run one role in this process until SIGTERM or SIGINT; SIGHUP reloads. Raises Stop, alone or in a group."""
     gc.freeze()  # what is there now stays: forked processes go on sharing its pages
     gc.set_threshold(*GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -138,9 +141,10 @@ def run_role(role: str, settings: Settings) -> None:
 
 async def _run(role: str, settings: Settings) -> None:
     stop = stop_on_signals()
+    reload = reload_on_signal(stop)
     clock = SystemClock()
     async with Lifecycle(clock) as lifecycle:
-        process = Process(settings, lifecycle, clock)
+        process = Process(settings, lifecycle, clock, reload)
         port = getattr(settings.health, role)
         await run_together(
             {

@@ -1,6 +1,7 @@
 """A named, bounded, last-in-first-out shutdown, and stages that end together."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
@@ -15,6 +16,8 @@ log = structlog.get_logger()
 
 SHUTDOWN_SECONDS = 10.0
 """What stages have to end after a stop, and each resource to close."""
+
+STANDARD_INPUT = 0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 
@@ -85,6 +88,23 @@ def stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def reload_on_signal(stop: asyncio.Event) -> asyncio.Event:
+    """Return an event that SIGHUP sets; where it says that the terminal is gone, it sets `stop` instead."""
+    reload, gone = asyncio.Event(), watch_terminal()
+
+    def heard() -> None:
+        (stop if gone() else reload).set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard)
+    return reload
+
+
+def watch_terminal() -> Callable[[], bool]:
+    """Return what tells of a SIGHUP whether it came because the terminal, if there is one now, is gone."""
+    at_terminal = os.isatty(STANDARD_INPUT)
+    return lambda: at_terminal and not os.isatty(STANDARD_INPUT)
 
 
 async def run_together(stages: Mapping[str, Run], stop: asyncio.Event) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from soc.errors import Stop
+from soc.lifecycle import watch_terminal
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ _PR_SET_PDEATHSIG: Final = 1
 def supervise(roles: Sequence[str], run: Callable[[str], None]) -> None:
     """Fork `run(role)` for each role and wait until SIGTERM, SIGINT or the end of one; then end the others.
 
+    SIGHUP is passed on, unless it says that the terminal is gone: then it is a stop.
     `run` must not return before it is told to stop by SIGTERM. Raises Stop naming the role that ended first and how.
     """
     told = _Told()
@@ -42,19 +44,25 @@ def supervise(roles: Sequence[str], run: Callable[[str], None]) -> None:
 
 
 class _Told:
-    """Remembers that SIGTERM or SIGINT came, so that waiting can be cut short."""
+    """Remembers which signals came, so that waiting can be cut short."""
 
-    stop = False
+    def __init__(self) -> None:
+        self.stop = False
+        self.reload = False
+        self._gone = watch_terminal()
 
     def __enter__(self) -> None:
-        self._before = {n: signal.signal(n, self._note) for n in (signal.SIGTERM, signal.SIGINT)}
+        self._before = {n: signal.signal(n, self._note) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.stop = True
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and not self._gone():
+            self.reload = True
+        else:
+            self.stop = True
 
 
 def _first_to_end(children: dict[str, ForkProcess], told: _Told) -> ForkProcess | None:
@@ -62,7 +70,17 @@ def _first_to_end(children: dict[str, ForkProcess], told: _Told) -> ForkProcess 
     while not told.stop:
         for sentinel in wait(list(sentinels), timeout=0.2):
             return sentinels[sentinel]  # type: ignore[index] # sentinels are ints on this platform
+        if told.reload:
+            told.reload = False
+            _pass_on(children)
     return None
+
+
+def _pass_on(children: dict[str, ForkProcess]) -> None:
+    """Send SIGHUP to each role; one that has nothing to reload ignores it."""
+    for child in children.values():
+        if child.pid is not None and child.is_alive():
+            os.kill(child.pid, signal.SIGHUP)
 
 
 def _end(children: Sequence[ForkProcess]) -> None:
@@ -92,5 +110,6 @@ def _child(role: str, run: Callable[[str], None], parent: int) -> None:
     if os.getppid() != parent:
         sys.exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the supervisor passes SIGTERM on
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the role hears it: what it would reload is not read yet
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     run(role)

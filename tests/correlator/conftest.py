@@ -88,7 +88,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(
         bus=BusSettings(url=f"sqlite:///{tmp_path}/bus", partitions=2),
         store=StoreSettings(url=f"sqlite:///{tmp_path}/store"),
-        correlate=CorrelateSettings(flood_per_minute=100, flood_samples=2),
+        correlate=CorrelateSettings(flood_per_minute=100, flood_samples=2, cache=f"{tmp_path}/rules-cache"),
     )
 
 

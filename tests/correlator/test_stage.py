@@ -1,6 +1,7 @@
 """The two stages as the service runs them: events in at one end, cases out at the other, and the stop."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -107,6 +108,41 @@ async def test_detection_goes_on_while_the_store_is_away(
         assert await read(CASES) == []
         store.away = False
         await count(read, CASES, 10)
+
+
+async def test_other_rules_come_into_force_while_events_flow(
+    with_rules: Settings, bus: FlakyBus, metrics: Metrics, read: Read
+) -> None:
+    """No event is missed and none evaluated twice; what floods is counted on."""
+    reload = asyncio.Event()
+    (folder,) = with_rules.correlate.rules
+    async with running(DetectStage(with_rules, bus, metrics, SystemClock(), reload)):
+        await publish(bus, range(10))
+        await count(read, MATCHES, 10)
+        (folder / "more.yml").write_text(RULE.replace("-000000000001", "-000000000002"), encoding="utf-8")
+        reload.set()
+        while not metrics.registry.get_sample_value("vonggac_rules_reloads_total", {"outcome": "done"}):  # noqa: ASYNC110 - the stage counts it
+            await asyncio.sleep(0.02)
+        await publish(bus, range(10, 15))
+        await count(read, MATCHES, 20)
+    assert metrics.registry.get_sample_value("vonggac_events_evaluated_total") == 15
+
+
+async def test_a_stop_does_not_wait_for_the_first_load(
+    with_rules: Settings, bus: FlakyBus, metrics: Metrics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its compiler is killed."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
+    compiler.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(compiler))
+    without = with_rules.correlate.model_copy(update={"cache": ""})
+    stage = DetectStage(with_rules.model_copy(update={"correlate": without}), bus, metrics, SystemClock())
+    began = time.monotonic()
+    async with running(stage):
+        await asyncio.sleep(0.5)
+    assert stage.unready() == COMPILING
+    assert time.monotonic() - began < 10
 
 
 async def test_without_rules_the_stage_refuses_to_start(settings: Settings, bus: FlakyBus, metrics: Metrics) -> None:

@@ -1,6 +1,8 @@
 """The shutdown: named, bounded, last in first out; stages that end together."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -75,6 +77,30 @@ async def test_opening_waits_for_what_is_away_and_says_so() -> None:
             clock.advance(10)
         await opening
     assert told == ["a is away", "a is away", ""]
+
+
+async def test_sighup_asks_for_a_reload() -> None:
+    """However often, and it stops nothing."""
+    stop = asyncio.Event()
+    reload = lifecycle.reload_on_signal(stop)
+    os.kill(os.getpid(), signal.SIGHUP)
+    async with asyncio.timeout(5):
+        await reload.wait()
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+    assert not stop.is_set()
+
+
+async def test_sighup_of_a_terminal_that_went_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing its window ends a service that runs in it."""
+    monkeypatch.setattr(os, "isatty", lambda _: True)
+    stop = asyncio.Event()
+    reload = lifecycle.reload_on_signal(stop)
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    os.kill(os.getpid(), signal.SIGHUP)
+    async with asyncio.timeout(5):
+        await stop.wait()
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+    assert not reload.is_set()
 
 
 async def test_stages_run_until_the_stop() -> None:

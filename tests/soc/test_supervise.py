@@ -1,6 +1,7 @@
 """`soc up`: when one role ends, all end; nothing outlives the supervisor."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -24,6 +25,9 @@ PROGRAM = textwrap.dedent("""
             sys.exit(7)
         if role == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if role == "hears":
+            signal.signal(signal.SIGHUP, lambda *_: (folder / "reloaded").write_text("x"))
+            (folder / "listening").write_text("x")
         while True:
             time.sleep(0.05)
 
@@ -80,6 +84,31 @@ def test_sigterm_ends_all_and_is_no_error(tmp_path: Path) -> None:
     supervisor.send_signal(signal.SIGTERM)
     supervisor.communicate(timeout=10)
     assert supervisor.returncode == 0
+    assert gone(tmp_path, "a")
+
+
+def test_sighup_is_passed_on_and_ends_nothing(tmp_path: Path) -> None:
+    """Nor does it end a role that has nothing to reload."""
+    supervisor = start(tmp_path, "none", "hears", "a")
+    wait_for((tmp_path / "listening").exists)
+    supervisor.send_signal(signal.SIGHUP)
+    wait_for((tmp_path / "reloaded").exists)
+    time.sleep(0.5)
+    assert not gone(tmp_path, "a")
+    supervisor.send_signal(signal.SIGTERM)
+    supervisor.communicate(timeout=10)
+    assert supervisor.returncode == 0
+
+
+def test_when_the_terminal_goes_all_end(tmp_path: Path) -> None:
+    """Nobody is left who could press Ctrl-C; its SIGHUP asks for no reload."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", PROGRAM, str(tmp_path), "none", "a"])
+    wait_for(lambda: (tmp_path / "a").exists() and (tmp_path / "a").read_text("utf-8"))
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
     assert gone(tmp_path, "a")
 
 
