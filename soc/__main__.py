@@ -1,25 +1,18 @@
 """The `soc` command: parses arguments, names what went wrong, and leaves the work to the rooms."""
 
 import asyncio
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from soc import __version__, logs
-from soc.errors import VonggacError
+from soc import __version__
+from soc.arguments import SettingsFile, explained, settings_of
 from soc.events import LogSource
+from soc.rules import reading  # noqa: F401 - registers its commands
 from soc.rules.app import app as rules
-from soc.settings import Address, Settings, load
-
-SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", "-s", help="TOML file; SOC_* variables go over it.", envvar="SOC_SETTINGS")
-]
+from soc.settings import Address, Settings
 
 app = typer.Typer(
     name="soc",
@@ -36,30 +29,30 @@ app.add_typer(rules, name="rules")
 @app.command()
 def up(settings: SettingsFile = None) -> None:
     """Run every role, one process each; when one ends, all end."""
-    loaded = _settings(settings)
+    loaded = settings_of(settings)
     import soc.app as wiring
     from soc.supervise import supervise
 
-    with _explained():
+    with explained():
         supervise(list(wiring.ROLES), partial(_role, settings=loaded))
 
 
 @app.command()
 def collect(settings: SettingsFile = None) -> None:
     """Run the collectors alone."""
-    _role("collect", _settings(settings))
+    _role("collect", settings_of(settings))
 
 
 @app.command()
 def correlate(settings: SettingsFile = None) -> None:
     """Run the correlator alone."""
-    _role("correlate", _settings(settings))
+    _role("correlate", settings_of(settings))
 
 
 @app.command()
 def alert(settings: SettingsFile = None) -> None:
     """Run alerting and the console alone."""
-    _role("alert", _settings(settings))
+    _role("alert", settings_of(settings))
 
 
 @app.command()
@@ -76,8 +69,8 @@ def replay(
     """Publish recorded events, through the running collector where there is one."""
     from soc.commands import replay as run
 
-    with _explained():
-        asyncio.run(run(_settings(settings), files, pace, LogSource(product, category, service)))
+    with explained():
+        asyncio.run(run(settings_of(settings), files, pace, LogSource(product, category, service)))
 
 
 @app.command()
@@ -85,8 +78,8 @@ def alerts(settings: SettingsFile = None, limit: Annotated[int, typer.Option(min
     """Print the latest alerts as a table."""
     from soc.commands import alerts as run
 
-    with _explained():
-        asyncio.run(run(_settings(settings), limit))
+    with explained():
+        asyncio.run(run(settings_of(settings), limit))
 
 
 @app.command()
@@ -97,8 +90,8 @@ def demo(
     """Start everything, send the recordings to the syslog port, show the alerts, and stay until Ctrl-C."""
     from soc.demo import run
 
-    with _explained():
-        asyncio.run(run(_settings(settings), recordings, settings))
+    with explained():
+        asyncio.run(run(settings_of(settings), recordings, settings))
 
 
 @app.command()
@@ -113,7 +106,7 @@ def national_mock(
         address = Address.model_validate(listen)
     except ValueError:
         raise typer.BadParameter(f"{listen!r}: want HOST:PORT", param_hint="--listen") from None
-    with _explained():
+    with explained():
         asyncio.run(run(address, data))
 
 
@@ -137,8 +130,8 @@ def deadletter_ls(settings: SettingsFile = None, limit: Annotated[int, typer.Opt
     """List the latest dead letters."""
     from soc.commands import deadletter_ls as run
 
-    with _explained():
-        asyncio.run(run(_settings(settings), limit))
+    with explained():
+        asyncio.run(run(settings_of(settings), limit))
 
 
 @deadletter.command("show")
@@ -146,8 +139,8 @@ def deadletter_show(number: int, settings: SettingsFile = None) -> None:
     """Show one dead letter whole."""
     from soc.commands import deadletter_show as run
 
-    with _explained():
-        asyncio.run(run(_settings(settings), number))
+    with explained():
+        asyncio.run(run(settings_of(settings), number))
 
 
 @deadletter.command("retry")
@@ -155,62 +148,15 @@ def deadletter_retry(numbers: list[int], settings: SettingsFile = None) -> None:
     """Publish dead letters again on the topic that they came from."""
     from soc.commands import deadletter_retry as run
 
-    with _explained():
-        asyncio.run(run(_settings(settings), numbers))
-
-
-@rules.command("check")
-def rules_check(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders; none: the configured rules.")] = None,
-    settings: SettingsFile = None,
-) -> None:
-    """Compile the rules and name each that cannot be evaluated: file, line and reason."""
-    from soc.commands import rules_check as run
-
-    with _explained():
-        sys.exit(run(_settings(settings), tuple(paths or ())))
+    with explained():
+        asyncio.run(run(settings_of(settings), numbers))
 
 
 def _role(role: str, settings: Settings) -> None:
     from soc.app import run_role
 
-    with _explained():
+    with explained():
         run_role(role, settings)
-
-
-def _settings(file: Path | None) -> Settings:
-    with _explained():
-        settings = load(file, os.environ)
-        logs.to_stderr(settings.log_level)
-    return settings
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Print what Vonggac raised on purpose as one message, without a traceback, and exit with 1."""
-    try:
-        yield
-    except VonggacError as error:
-        _fail([error])
-    except BaseExceptionGroup as group:
-        known, others = group.split(VonggacError)
-        if known is None or others is not None:
-            raise
-        _fail(list(_leaves(known)))
-
-
-def _fail(errors: list[BaseException]) -> NoReturn:
-    for error in errors:
-        print(f"soc: {logs.visible(str(error))}", file=sys.stderr)
-    sys.exit(1)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the smaller commands do: replay, alerts, dead letters, rules, the National SOC's mock."""
+"""What the smaller commands do: replay, alerts, dead letters, the National SOC's mock."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -148,18 +148,6 @@ async def _opened_door(settings: Settings, stack: AsyncExitStack) -> "DoorClient
 def _door(settings: Settings) -> Path | None:
     path = Path(settings.collect.door)
     return path if settings.bus.url.startswith("sqlite:") and path.is_socket() else None
-
-
-def rules_check(settings: Settings, paths: tuple[Path, ...]) -> int:
-    """Print what compiles and what does not; return the exit status."""
-    from correlator.load import load  # noqa: PLC0415 - as above
-
-    loaded = load(paths or settings.correlate.rules, settings.correlate.placeholders)
-    console = Console()
-    for failure in loaded.failures:
-        console.print(Text(printing.visible(str(failure), 1000)))
-    console.print(f"{len(loaded.rules)} rules compile, {len(loaded.failures)} do not")
-    return 1 if loaded.failures else 0
 
 
 async def national_mock(listen: Address, data: Path | None) -> None:

@@ -6,9 +6,10 @@ A command that takes a `selection: Selection` and is decorated with `selecting` 
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Sigma rules: checked, listed, tested, explained, run over files.")
 
-LevelName = Literal["informational", "low", "medium", "high", "critical"]
-Status = Literal["stable", "test", "experimental", "deprecated", "unsupported"]
+LevelName = StrEnum("LevelName", ["informational", "low", "medium", "high", "critical"])
+Status = StrEnum("Status", ["stable", "test", "experimental", "deprecated", "unsupported"])
 
 RulePaths = Annotated[
     list[Path] | None, typer.Argument(help="Files and folders of rules; none: the configured ones.", show_default=False)
@@ -40,13 +41,19 @@ _PIPELINE = "pySigma processing pipeline (YAML) that the rules go through first,
 class Selection:
     """Which rules the command line asks for. What is not given leaves that part of the settings' choice as it is."""
 
-    level: Annotated[list[LevelName] | None, typer.Option(help=_OF_LEVEL, rich_help_panel=_PANEL)] = None
-    min_level: Annotated[LevelName | None, typer.Option(help=_FROM, rich_help_panel=_PANEL)] = None
-    status: Annotated[list[Status] | None, typer.Option(help=_OF_STATUS, rich_help_panel=_PANEL)] = None
-    tag: Annotated[list[str] | None, typer.Option(help=_TAGGED, rich_help_panel=_PANEL)] = None
-    logsource: Annotated[list[str] | None, typer.Option(help=_LOGSOURCE, rich_help_panel=_PANEL)] = None
-    author: Annotated[list[str] | None, typer.Option(help=_AUTHOR, rich_help_panel=_PANEL)] = None
-    pipeline: Annotated[list[Path] | None, typer.Option(help=_PIPELINE, rich_help_panel=_PANEL)] = None
+    level: Annotated[list[LevelName] | None, typer.Option(help=_OF_LEVEL, metavar="LEVEL", rich_help_panel=_PANEL)] = (
+        None
+    )
+    min_level: Annotated[LevelName | None, typer.Option(help=_FROM, metavar="LEVEL", rich_help_panel=_PANEL)] = None
+    status: Annotated[list[Status] | None, typer.Option(help=_OF_STATUS, metavar="STATUS", rich_help_panel=_PANEL)] = (
+        None
+    )
+    tag: Annotated[list[str] | None, typer.Option(help=_TAGGED, metavar="TAG", rich_help_panel=_PANEL)] = None
+    logsource: Annotated[
+        list[str] | None, typer.Option(help=_LOGSOURCE, metavar="LOGSOURCE", rich_help_panel=_PANEL)
+    ] = None
+    author: Annotated[list[str] | None, typer.Option(help=_AUTHOR, metavar="TEXT", rich_help_panel=_PANEL)] = None
+    pipeline: Annotated[list[Path] | None, typer.Option(help=_PIPELINE, metavar="FILE", rich_help_panel=_PANEL)] = None
 
     def choice(self, settings: Settings, paths: Sequence[Path] | None = None) -> "Choice":
         """Return the settings' choice of rules, narrowed. Raises SettingsError where a logsource is none."""
@@ -75,13 +82,20 @@ class Selection:
         }
 
 
+def cache_of(settings: Settings) -> Path | None:
+    """Return the folder of compiled rules where the service has one; a command leaves none in somebody's folder."""
+    folder = settings.correlate.cache_folder
+    return folder if folder and folder.is_dir() else None
+
+
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command that takes a `selection: Selection` the options that make one."""
     names = [each.name for each in fields(Selection)]
 
     @wraps(command)
     def with_options(**given: Any) -> None:
-        command(**given, selection=Selection(**{name: given.pop(name) for name in names}))
+        selection = Selection(**{name: given.pop(name) for name in names})
+        command(**given, selection=selection)
 
     own = [each for name, each in inspect.signature(command).parameters.items() if name != "selection"]
     hints = get_type_hints(Selection, include_extras=True)

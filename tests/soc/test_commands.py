@@ -12,7 +12,7 @@ from soc import bus as buses
 from soc.bus.base import DEADLETTER, EVENTS, MATCHES, Bus, Message, Record, TopicPartition
 from soc.bus.deadletters import KEPT_BYTES, Letter, bury, of_input, of_record
 from soc.clock import SystemClock
-from soc.commands import alerts, deadletter_ls, deadletter_retry, deadletter_show, rules_check
+from soc.commands import alerts, deadletter_ls, deadletter_retry, deadletter_show
 from soc.errors import DeadLetter, Stop
 from soc.events import SCHEMA, to_wire
 from soc.metrics import Metrics
@@ -137,16 +137,3 @@ async def test_no_alerts_are_no_error(settings: Settings, capsys: pytest.Capture
     """Before the first one."""
     await alerts(settings, 20)
     assert "0 of 0 alerts" in capsys.readouterr().out
-
-
-def test_rules_are_checked_by_file_and_line(
-    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Those that do not compile are named, and the status says so; without arguments it is our own that compile."""
-    assert rules_check(settings, ()) == 0
-    (tmp_path / "bad.yml").write_text("title: x\nlogsource: {product: linux}\ndetection: {condition: nothing}\n")
-    good = Path(__file__).parents[2] / "rules" / "linux"
-    assert rules_check(settings, (tmp_path, good)) == 1
-    output = capsys.readouterr().out
-    assert "bad.yml" in output
-    assert "1 do not" in output

@@ -1,0 +1,1 @@
+"""What the commands say of rules and events: values in, values out, nothing printed."""

@@ -1,0 +1,102 @@
+"""`soc rules check`: what cannot be evaluated, and what should be looked at, by file and line."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from correlator.choice import Choice
+from correlator.load import compile_rules
+from correlator.source import Compiled, Rule
+from correlator.tools.checking import Warned, check, kinds, misnamed
+from correlator.tools.written import Written, written
+from soc.events import LogSource
+from soc.printing import visible
+from soc.settings import Settings
+from soc.taxonomy import covers, logsources
+
+FOLDED = 3
+"""Warnings with one text that are printed; of more only the first."""
+
+
+def run(_settings: Settings, choice: Choice, *, strict: bool, every: bool, form: str) -> int:
+    """Print errors and warnings; return the exit status. Raises RulesError where a path is missing."""
+    compiled = compile_rules(choice)
+    warned = sorted(_warnings(compiled.rules), key=lambda each: (each.file, each.line))
+    if form == "json":
+        _json(compiled, warned)
+    else:
+        _text(compiled, warned, every=every)
+    return 1 if compiled.failures or (strict and warned) else 0
+
+
+def _warnings(rules: tuple[Rule, ...]) -> Iterator[Warned]:
+    @cache
+    def read(file: str) -> dict[int, Written]:
+        return written(Path(file).read_text("utf-8-sig"))
+
+    def document(rule: Rule) -> Written:
+        return read(rule.file)[rule.line]
+
+    for rule in rules:
+        yield from check(rule, document(rule), _unseen)
+    yield from misnamed(rules, document)
+
+
+@cache
+def _unseen(logsource: LogSource) -> bool:
+    return not any(covers(logsource, each) for each in logsources())
+
+
+def _json(compiled: Compiled, warned: Iterable[Warned]) -> None:
+    found = {
+        "rules": len(compiled.rules),
+        "errors": [{"file": each.file, "line": each.line, "text": each.reason} for each in compiled.failures],
+        "warnings": [asdict(each) for each in warned],
+    }
+    print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - what a program reads
+
+
+def _text(compiled: Compiled, warned: list[Warned], *, every: bool) -> None:
+    console = Console(highlight=False)
+    for failure in compiled.failures:
+        _line(console, f"{failure.file}:{failure.line}: ", ("error", "red"), f": {failure.reason}")
+    for remark in compiled.remarks:
+        _line(console, "", ("note", "cyan"), f": {remark}")
+    for each, more in _folded(warned, every=every):
+        rest = f" (and {more} more; --all shows them)" if more else ""
+        _line(console, f"{each.file}:{each.line}: ", ("warning", "yellow"), f": {each.text} [{each.kind}]{rest}")
+    console.print(_summary(compiled, warned), soft_wrap=True)
+
+
+def _line(console: Console, place: str, kind: tuple[str, str], text: str) -> None:
+    line = Text.assemble(visible(place, 400), kind, visible(text, 1000))
+    console.print(line, soft_wrap=True)
+
+
+def _folded(warned: list[Warned], *, every: bool) -> Iterator[tuple[Warned, int]]:
+    """Yield warnings in order; where more than a few say the same, the first, and how many there are besides."""
+    alike = {text: list(run) for text, run in groupby(sorted(warned, key=_saying), key=_saying)}
+    for each in warned:
+        same = alike[_saying(each)]
+        if every or len(same) <= FOLDED:
+            yield each, 0
+        elif each is same[0]:
+            yield each, len(same) - 1
+
+
+def _saying(warned: Warned) -> tuple[str, str]:
+    return warned.kind, warned.text
+
+
+def _summary(compiled: Compiled, warned: list[Warned]) -> str:
+    failures = f"{len(compiled.failures):,} do not" if compiled.failures else "none fails"
+    found = ", ".join(f"{count} {kind}" for kind, count in kinds(warned).most_common())
+    warnings = f"{len(warned):,} warnings ({found})" if warned else "no warnings"
+    left_out = f"; {len(compiled.skipped):,} were not asked for" if compiled.skipped else ""
+    return f"{len(compiled.rules):,} rules compile, {failures}; {warnings}{left_out}"

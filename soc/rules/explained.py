@@ -1,0 +1,183 @@
+"""`soc rules explain`: one rule, one event, and why."""
+
+import difflib
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import orjson
+from rich.console import Console
+
+from collectors.sources import BadRecord, Options, Recording
+from correlator.choice import Choice
+from correlator.load import compile_rules
+from correlator.rules import RuleSet
+from correlator.source import Rule
+from correlator.syntax import All, Named, Not, Test
+from correlator.syntax import Any as Alternatives
+from correlator.tools.explaining import Explanation, Verdict, explanation, seen
+from correlator.tools.wording import wording
+from soc.errors import Stop
+from soc.events import Event, LogSource
+from soc.rules.app import cache_of
+from soc.rules.view import View, condition_of, parts_of
+from soc.settings import Settings
+
+LISTED = 5
+"""Rules that are named where a name means several."""
+
+
+def run(
+    settings: Settings,
+    choice: Choice,
+    name: str,
+    source: str,
+    *,
+    record: int | None,
+    logsource: LogSource,
+    every: bool,
+    form: str,
+) -> None:
+    """Print the explanation. Raises Stop where the rule or the event cannot be had."""
+    rule = _rule(settings, choice, name)
+    options = Options(
+        site=settings.site,
+        zone=ZoneInfo(settings.collect.timezone),
+        limit=settings.bus.max_message_bytes,
+        logsource=logsource,
+    )
+    with _file(source) as file:
+        chosen = _numbered(file, options, record) if record else _telling(file, options, rule)
+    explained = explanation(rule, chosen.event.logsource, chosen.event.fields)
+    where = f"record {chosen.number} of {'standard input' if source == '-' else Path(source).name}{chosen.why}"
+    if form == "json":
+        print(orjson.dumps(_document(explained), option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - for a program
+    else:
+        about = " · ".join(filter(None, (where, parts_of(chosen.event.logsource), chosen.event.host)))
+        View(explained, every=every).print(Console(highlight=False), about)
+
+
+# The rule ------------------------------------------------------------------------------------------------------------
+
+
+def _rule(settings: Settings, choice: Choice, name: str) -> Rule:
+    """Return the one rule of a file, or that an id, title or file name means."""
+    if Path(name).is_file():
+        choice, wanted = replace(choice, paths=(Path(name),)), ""
+    else:
+        wanted = name.casefold()
+    compiled = compile_rules(choice, cache_of(settings))
+    rules = [*compiled.rules, *(each.rule for each in compiled.skipped)]
+    found = [rule for rule in rules if wanted in _names(rule)]
+    found = found or [rule for rule in rules if any(wanted in each for each in _names(rule))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        first = "".join(f"\n  {rule.ref.id}  {rule.ref.title}" for rule in found[:LISTED])
+        raise Stop(f"{len(found)} rules are meant by {name}; name one by its id:{first}")
+    if not wanted and compiled.failures:
+        raise Stop(f"the rule does not compile: {compiled.failures[0]}")
+    near = difflib.get_close_matches(name, [rule.ref.title for rule in rules], 1, 0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "; name a file, or say with --rules where to look"
+    raise Stop(f"no rule has {name!r} in its id, title or file name{hint}")
+
+
+def _names(rule: Rule) -> tuple[str, str, str]:
+    return rule.ref.id, rule.ref.title.casefold(), Path(rule.file).stem.casefold()
+
+
+# The event -----------------------------------------------------------------------------------------------------------
+
+
+class _Chosen(NamedTuple):
+    """An event, its place in the file, and why it was taken ("" where it was asked for)."""
+
+    event: Event
+    number: int
+    why: str = ""
+
+
+@contextmanager
+def _file(source: str) -> Iterator[Path]:
+    """Give the file; standard input is put into one."""
+    if source != "-":
+        yield Path(source)
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(sys.stdin.buffer.read())
+        file.flush()
+        yield Path(file.name)
+
+
+def _numbered(file: Path, options: Options, number: int) -> _Chosen:
+    count = 0
+    for count, record in enumerate(Recording(file, options), 1):
+        if count == number:
+            if isinstance(record, BadRecord):
+                raise Stop(f"record {number} of {file} cannot be read: {record.reason}: {record.detail}")
+            return _Chosen(record, number)
+    raise Stop(f"{file} has {count} records, there is no record {number}")
+
+
+def _telling(file: Path, options: Options, rule: Rule) -> _Chosen:
+    """Return the first event that the rule fires on, else the first that it sees, else the first."""
+    rules, best = RuleSet([rule]), None
+    bad: BadRecord | None = None
+    for number, record in enumerate(Recording(file, options), 1):
+        if isinstance(record, BadRecord):
+            bad = bad or record
+        elif rules.evaluate(record.logsource, record.fields):
+            return _Chosen(record, number, ", the first that it fires on" if number > 1 else "")
+        elif best is None or (" sees" not in best.why and rules.covering(record.logsource)):
+            sees = ", the first that the rule sees" if rules.covering(record.logsource) else ""
+            best = _Chosen(record, number, sees)
+    if best is None:
+        raise Stop(f"{file} has no event" + (f": {bad.reason}: {bad.detail}" if bad else ""))
+    return best
+
+
+# For a program -------------------------------------------------------------------------------------------------------
+
+
+def _document(explained: Explanation) -> dict[str, Any]:
+    rule = explained.rule
+    return {
+        "rule": {"id": rule.ref.id, "title": rule.ref.title, "file": rule.file, "line": rule.line},
+        "event": {"logsource": explained.logsource._asdict()},
+        "covered": explained.covered,
+        "fired": explained.fired,
+        "condition": condition_of(explained.verdict.node),
+        "tree": _node(explained.verdict, explained.fields),
+    }
+
+
+def _node(verdict: Verdict, fields: Any) -> dict[str, Any]:
+    head: dict[str, Any] = {"holds": verdict.holds, "decisive": verdict.decisive}
+    match verdict.node:
+        case Test(field, atom):
+            words = wording(atom)
+            asked = {"field": field, "asks": words.does, "value": words.wanted}
+            return {**head, "kind": "test", **asked, **(_seen(field, fields) if field else {})}
+        case Named(name, _):
+            head |= {"kind": "selection", "name": name}
+        case Not():
+            head |= {"kind": "not"}
+        case All():
+            head |= {"kind": "all"}
+        case Alternatives():
+            head |= {"kind": "any"}
+    return {**head, "parts": [_node(part, fields) for part in verdict.parts]}
+
+
+def _seen(field: str, fields: Any) -> dict[str, Any]:
+    found = seen(field, fields)
+    return {
+        "seen": found.texts,
+        "absence": found.absence.value if found.absence else None,
+        "lookalike": found.lookalike,
+    }
