@@ -3,23 +3,53 @@
 - encodings work on bytes, so that text outside ASCII can be encoded, and an escaped wildcard is plain text;
 - `utf16` puts the byte order mark FF FE in front, and `utf16le` is there;
 - `windash` knows all five dashes, as what is written and as what is put in its place;
-- `cased` and `fieldref` go together, in either order.
+- `cased` and `fieldref` go together, in either order;
+- `cidr` takes a placeholder, which `expand` resolves later;
+- numbers are kept as YAML read them: pySigma makes a float of an integer beyond 53 bits.
 """
 
 import re
 from base64 import b64encode
 from itertools import product
+from math import isfinite
 from typing import Any, Final
 
 from sigma.exceptions import SigmaValueError
-from sigma.modifiers import SigmaModifier, SigmaValueModifier, modifier_mapping
-from sigma.types import SigmaExpansion, SigmaFieldReference, SigmaString, SigmaStringPartType
+from sigma.modifiers import SigmaExpandModifier, SigmaModifier, SigmaValueModifier, modifier_mapping
+from sigma.types import (
+    SigmaCIDRExpression,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNumber,
+    SigmaString,
+    SigmaStringPartType,
+    SpecialChars,
+    type_map,
+)
 
 DASHES: Final = "-/\N{EN DASH}\N{EM DASH}\N{HORIZONTAL BAR}"
 MAX_PERMUTATIONS: Final = 3125
 """Five dashes in five places."""
 
+MAX_NUMBER: Final = 10**64
+"""Integers from it on are refused: Python writes none of thousands of digits, and no event has one."""
+
+MIN_SHIFTED: Final = 2
+"""Bytes of the shortest value of which every shift has a character that depends on nothing else."""
+
 _FLAG = re.compile(rf"\B[{DASHES}]\b")
+
+
+class Number(SigmaNumber):
+    """A number as YAML read it: a whole one is exact, whatever its size."""
+
+    def __post_init__(self, init_number: Any) -> None:
+        """Keep it. Raises SigmaValueError where nothing could equal it."""
+        if isinstance(init_number, float) and not isfinite(init_number):
+            raise SigmaValueError("Invalid number: infinity and not-a-number are not compared")
+        if abs(init_number) >= MAX_NUMBER and isinstance(init_number, int):
+            raise SigmaValueError("Invalid number: of more than 64 digits; write it with quotes, as text")
+        self.number = init_number
 
 
 class Encoded(SigmaString):
@@ -46,7 +76,11 @@ class _Utf16(SigmaValueModifier[SigmaString, SigmaString]):
 
     def modify(self, val: SigmaString) -> SigmaString:
         parts: list[SigmaStringPartType] = [self.mark] if self.mark else []
-        parts += [p.encode(self.codec).decode("latin-1") if isinstance(p, str) else p for p in val.s]
+        for part in val.s:
+            if isinstance(part, str):
+                parts.append(part.encode(self.codec).decode("latin-1"))
+            else:  # one character is two bytes
+                parts += [part, part] if part is SpecialChars.WILDCARD_SINGLE else [part]
         made = Encoded()
         made.s = parts
         return made._merge_strs()  # noqa: SLF001 - pySigma offers the merging only as part of `+`
@@ -85,6 +119,8 @@ class Base64Offset(SigmaValueModifier[SigmaString, SigmaExpansion]):
     def modify(self, val: SigmaString) -> SigmaExpansion:
         """Encode the value behind no, one and two bytes."""
         data = _bytes(val, self.source)
+        if len(data) < MIN_SHIFTED:
+            raise SigmaValueError("base64offset needs two bytes at least: fewer are found in every text")
         starts, ends = (0, 2, 3), (None, -3, -2)
         encoded = [
             b64encode(b" " * shift + data).decode()[starts[shift] : ends[(len(data) + shift) % 3]] for shift in range(3)
@@ -125,6 +161,18 @@ class Cased(SigmaValueModifier[SigmaString | SigmaFieldReference, SigmaString | 
         return val
 
 
+class Network(SigmaValueModifier[SigmaString, SigmaString | SigmaCIDRExpression]):
+    """`cidr`. Beside `expand`, in either order, the value stays text until its placeholders are resolved."""
+
+    def modify(self, val: SigmaString) -> SigmaString | SigmaCIDRExpression:
+        """Return the network. Raises SigmaTypeError where the value is none."""
+        if set(self.applied_modifiers) - {SigmaExpandModifier}:
+            raise SigmaValueError("cidr is only applicable to unmodified values", source=self.source)
+        if SigmaExpandModifier in self.detection_item.modifiers:
+            return val
+        return SigmaCIDRExpression(str(val), source=self.source)
+
+
 class FieldReference(SigmaValueModifier[SigmaString, SigmaFieldReference]):
     """`fieldref`."""
 
@@ -139,6 +187,7 @@ _CORRECTED: Final[dict[str, type[SigmaModifier[Any, Any]]]] = {
     "base64": Base64,
     "base64offset": Base64Offset,
     "cased": Cased,
+    "cidr": Network,
     "fieldref": FieldReference,
     "utf16": Utf16,
     "utf16be": Utf16Be,
@@ -149,5 +198,6 @@ _CORRECTED: Final[dict[str, type[SigmaModifier[Any, Any]]]] = {
 
 
 def register() -> None:
-    """Make pySigma read rules with these modifiers: its mapping of names to classes is the door for them."""
+    """Make pySigma read rules with these modifiers and numbers: its mappings of names and types are the door for them."""
     modifier_mapping.update(_CORRECTED)
+    type_map.update({int: Number, float: Number})

@@ -1,14 +1,14 @@
 """pySigma's detections and values to neutral syntax."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any as Anything
 from typing import Final
 
+import orjson
 from sigma.conditions import ConditionAND
 from sigma.exceptions import SigmaValueError
-from sigma.modifiers import SigmaEndswithModifier, SigmaStartswithModifier
+from sigma.modifiers import SigmaEndswithModifier, SigmaExpandModifier, SigmaStartswithModifier
 from sigma.rule import SigmaDetection, SigmaDetectionItem
 from sigma.types import (
     CompareOperators,
@@ -22,14 +22,23 @@ from sigma.types import (
     SigmaNull,
     SigmaNumber,
     SigmaRegularExpression,
-    SigmaRegularExpressionFlag,
     SigmaString,
     SigmaTimestampPart,
     SigmaType,
     SpecialChars,
 )
 
-from correlator.compiler.modifiers import Cased
+from correlator.compiler.expression import quoted, regex
+from correlator.compiler.modifiers import (
+    Base64,
+    Base64Offset,
+    Cased,
+    Network,
+    Utf16,
+    Utf16Be,
+    Utf16Le,
+    WindowsDash,
+)
 from correlator.syntax import (
     All,
     Anchor,
@@ -44,7 +53,6 @@ from correlator.syntax import (
     Not,
     Null,
     Part,
-    Regex,
     Relation,
     Test,
     TimePart,
@@ -57,7 +65,7 @@ Placeholders = Mapping[str, Sequence[str | int]]
 
 _TEXT_MODIFIERS: Final = frozenset(
     {"contains", "startswith", "endswith", "re", "cased", "windash", "base64", "base64offset"}
-    | {"utf16", "utf16le", "utf16be", "wide", "expand", "cidr"}
+    | {"utf16", "utf16le", "utf16be", "wide", "expand", "cidr", "fieldref"}
 )
 _WILDCARDS: Final = {SpecialChars.WILDCARD_MULTI: Wildcard.ANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
 _RELATIONS: Final = {
@@ -66,11 +74,6 @@ _RELATIONS: Final = {
     CompareOperators.GT: Relation.GT,
     CompareOperators.GTE: Relation.GTE,
 }
-_FLAGS: Final = {
-    SigmaRegularExpressionFlag.IGNORECASE: re.IGNORECASE,
-    SigmaRegularExpressionFlag.MULTILINE: re.MULTILINE,
-    SigmaRegularExpressionFlag.DOTALL: re.DOTALL,
-}
 _ANCHORS: Final = {
     (False, False): Anchor.IS,
     (True, False): Anchor.STARTS,
@@ -78,26 +81,47 @@ _ANCHORS: Final = {
     (True, True): Anchor.CONTAINS,
 }
 
-_FOREIGN: Final = re.compile(r"\[:\^?[a-z]+:\]|(?<!\\)(?:\\\\)*\\Z")
-"""What PCRE and Python both read, and differently: POSIX classes, and \\Z before a last newline."""
+_LIMITS: Final = {
+    TimeUnit.MINUTE: (0, 59),
+    TimeUnit.HOUR: (0, 23),
+    TimeUnit.DAY: (1, 31),
+    TimeUnit.WEEK: (1, 53),
+    TimeUnit.MONTH: (1, 12),
+    TimeUnit.YEAR: (1, 9999),
+}
+_ENCODINGS: Final = {Base64, Base64Offset, Utf16, Utf16Be, Utf16Le}
 
 
 def texts(definition: Anything) -> Anything:
-    """Write the numbers under a modifier of text as text: YAML made numbers of them, Sigma knows only strings."""
+    """Write the numbers and booleans under a modifier of text as text: YAML made them, Sigma knows only strings.
+
+    Names of fields are text, too. Raises SigmaValueError where `re` is given no text.
+    """
     if isinstance(definition, list):
         return [texts(each) for each in definition]
     if not isinstance(definition, dict):
         return definition
-    return {
-        key: _as_text(value) if _TEXT_MODIFIERS.intersection(str(key).split("|")[1:]) else texts(value)
-        for key, value in definition.items()
-    }
+    return {_as_text(key): _under(str(key).split("|")[1:], value) for key, value in definition.items()}
+
+
+def _under(modifiers: Sequence[str], value: Anything) -> Anything:
+    if not _TEXT_MODIFIERS.intersection(modifiers):
+        return texts(value)
+    made = [_as_text(each) for each in value] if isinstance(value, list) else _as_text(value)
+    if "re" in modifiers and not all(isinstance(each, str) for each in (made if isinstance(made, list) else [made])):
+        raise SigmaValueError("re needs a text")
+    return made
 
 
 def _as_text(value: Anything) -> Anything:
-    if isinstance(value, list):
-        return [_as_text(each) for each in value]
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _text_of(value) if isinstance(value, int | float) else value
+
+
+def _text_of(number: float) -> str:
+    """Return a number's text, as an event's numbers are written."""
+    return str(number) if isinstance(number, int) else orjson.dumps(number).decode()
 
 
 def detection(definition: SigmaDetection, placeholders: Placeholders) -> Node:
@@ -113,9 +137,19 @@ def item(definition: SigmaDetectionItem, placeholders: Placeholders) -> Node:
     """Return one field's tree, or one list of keywords'. Raises SigmaValueError."""
     if not definition.value:
         raise SigmaValueError("an empty list of values; write null or '' if that is meant")
+    _check_placeholders(definition.modifiers)
     translated = partial(_value, definition, placeholders)
     node = _linked(tuple(map(translated, definition.value)), conjunction=definition.value_linking is ConditionAND)
     return Not(node) if definition.negated else node
+
+
+def _check_placeholders(modifiers: Sequence[type]) -> None:
+    """Refuse what would leave a placeholder's values as they are: they are put in after all other modifiers."""
+    if SigmaExpandModifier not in modifiers:
+        return
+    later = modifiers[modifiers.index(SigmaExpandModifier) :]
+    if _ENCODINGS.intersection(modifiers) or WindowsDash in later:
+        raise SigmaValueError("a placeholder's values cannot be encoded, nor their dashes changed; write them out")
 
 
 def _linked(nodes: tuple[Node, ...], *, conjunction: bool) -> Node:
@@ -132,25 +166,39 @@ def _value(definition: SigmaDetectionItem, placeholders: Placeholders, value: Si
 
 
 def _resolved(value: SigmaType, placeholders: Placeholders) -> Sequence[SigmaType]:
-    """Return the values that the placeholders make of one; each keeps the wildcards that its text has."""
-
-    def replacements(placeholder: Placeholder) -> Iterator[SigmaString]:
-        if not placeholders.get(placeholder.name):
-            raise SigmaValueError(f"placeholder %{placeholder.name}% has no value; give it one in the settings")
-        yield from (SigmaString(str(each)) for each in placeholders[placeholder.name])
-
-    if isinstance(value, SigmaString):
-        return value.replace_placeholders(replacements)
-    if isinstance(value, SigmaRegularExpression):
-        return value.replace_placeholders(replacements)
+    """Return the alternatives that one value stands for: texts of a number or boolean, values of its placeholders."""
+    match value:
+        case SigmaBool():
+            return [SigmaString.from_str(_as_text(value.boolean))]
+        case SigmaNumber() if not isinstance(value, SigmaTimestampPart):
+            return [SigmaString.from_str(text) for text in _texts_of(value.number)]
+        case SigmaString():
+            return value.replace_placeholders(partial(_replacements, placeholders))
+        case SigmaRegularExpression():
+            return value.replace_placeholders(lambda name: map(quoted, _replacements(placeholders, name)))
     return [value]
 
 
+def _texts_of(number: float) -> Sequence[str]:
+    """Return how a number may be written in an event: 6.0 is 6, too."""
+    whole = isinstance(number, float) and number.is_integer()
+    return (str(int(number)), _text_of(number)) if whole else (_text_of(number),)
+
+
+def _replacements(placeholders: Placeholders, placeholder: Placeholder) -> Iterator[SigmaString]:
+    """Yield a placeholder's values; each keeps the wildcards that its text has."""
+    if not placeholders.get(placeholder.name):
+        raise SigmaValueError(f"placeholder %{placeholder.name}% has no value; give it one in the settings")
+    yield from (SigmaString(str(each)) for each in placeholders[placeholder.name])
+
+
 def _atom(definition: SigmaDetectionItem, value: SigmaType) -> Atom:
-    if isinstance(value, SigmaString | SigmaBool) or type(value) is SigmaNumber:
+    if isinstance(value, SigmaString) and Network in definition.modifiers:  # its placeholders are resolved now
+        value = SigmaCIDRExpression(str(value))
+    if isinstance(value, SigmaString):
         return _glob(definition, value)
     if isinstance(value, SigmaRegularExpression):
-        return _regex(value)
+        return regex(value, definition.modifiers)
     if isinstance(value, SigmaCIDRExpression):
         return Cidr(str(value.network))
     if definition.field is None:
@@ -158,8 +206,8 @@ def _atom(definition: SigmaDetectionItem, value: SigmaType) -> Atom:
     return _bound(definition, value)
 
 
-def _glob(definition: SigmaDetectionItem, value: SigmaString | SigmaBool | SigmaNumber) -> Glob:
-    parts = _parts(value) if isinstance(value, SigmaString) else (str(value).lower(),)
+def _glob(definition: SigmaDetectionItem, value: SigmaString) -> Glob:
+    parts = _parts(value)
     anchored = SigmaStartswithModifier in definition.modifiers or SigmaEndswithModifier in definition.modifiers
     if definition.field is None and not anchored:  # a keyword stands anywhere
         parts = (Wildcard.ANY, *parts, Wildcard.ANY)
@@ -168,17 +216,6 @@ def _glob(definition: SigmaDetectionItem, value: SigmaString | SigmaBool | Sigma
 
 def _parts(value: SigmaString) -> tuple[Part, ...]:
     return tuple(_WILDCARDS[part] if isinstance(part, SpecialChars) else str(part) for part in value.s)
-
-
-def _regex(value: SigmaRegularExpression) -> Regex:
-    flags = 0
-    for flag in value.flags:
-        flags |= _FLAGS[flag]
-    pattern = value.regexp.to_plain_regex()
-    if found := _FOREIGN.search(pattern):
-        raise SigmaValueError(f"{found[0]} is not evaluated as PCRE means it; write a class like [a-z], or $")
-    re.compile(pattern, flags)  # with its flags, and after its placeholders: pySigma checked it before them
-    return Regex(pattern, flags)
 
 
 def _bound(definition: SigmaDetectionItem, value: SigmaType) -> Atom:
@@ -191,9 +228,20 @@ def _bound(definition: SigmaDetectionItem, value: SigmaType) -> Atom:
             anchor = _ANCHORS[value.starts_with, value.ends_with]
             return FieldRef(value.field, anchor, Cased in definition.modifiers)
         case SigmaTimestampPart():
-            return TimePart(TimeUnit[value.timestamp_part.name], Relation.EQ, value.number)
+            return _time_part(definition, value, Relation.EQ)
         case SigmaCompareExpression(number=SigmaTimestampPart() as part):
-            return TimePart(TimeUnit[part.timestamp_part.name], _RELATIONS[value.op], part.number)
+            return _time_part(definition, part, _RELATIONS[value.op])
         case SigmaCompareExpression():
             return Compare(_RELATIONS[value.op], value.number.number)
     raise SigmaValueError(f"values of the type {type(value).__name__} are not evaluated")
+
+
+def _time_part(definition: SigmaDetectionItem, part: SigmaTimestampPart, relation: Relation) -> TimePart:
+    unit = TimeUnit[part.timestamp_part.name]
+    written = [each.number for each in definition.original_value or () if isinstance(each, SigmaNumber)]
+    if not all(float(number).is_integer() for number in written):  # pySigma cut the fraction off
+        raise SigmaValueError(f"{unit.value}: a whole number is expected")
+    least, greatest = _LIMITS[unit]
+    if relation is Relation.EQ and not least <= part.number <= greatest:
+        raise SigmaValueError(f"{unit.value} is never {part.number}; it is {least} to {greatest}")
+    return TimePart(unit, relation, part.number)

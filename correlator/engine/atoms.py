@@ -14,7 +14,9 @@ from correlator.syntax import Cidr, Compare, Regex, Relation, TimePart, TimeUnit
 MAX_NUMBER: Final = 64
 """Characters of the longest text that is read as a number, an address or a date."""
 
-_NUMBER = re.compile(r"[+-]?(\d+)(\.\d*)?([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:(\d+)|(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d{1,3})?)", re.ASCII)
+"""A decimal; the group is there for an integer alone."""
+
 _RELATIONS: Final[dict[Relation, Callable[[float, float], bool]]] = {
     Relation.EQ: operator.eq,
     Relation.LT: operator.lt,
@@ -48,9 +50,9 @@ def check_of(atom: Regex | Cidr | Compare | TimePart) -> Check:
 
 def number_of(text: str) -> int | float | None:
     """Return the number that a text writes in decimal, or None."""
-    if len(text) > MAX_NUMBER or not (found := _NUMBER.fullmatch(text)):
+    if len(text) > MAX_NUMBER or not (found := _NUMBER.fullmatch(text.strip())):
         return None
-    return float(text) if found[2] or found[3] else int(text)
+    return int(text) if found[1] else float(text)
 
 
 def _part_of(unit: TimeUnit) -> Callable[[str], int | None]:

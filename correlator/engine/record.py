@@ -8,7 +8,7 @@ import orjson
 from correlator.engine.text import fold
 
 MAX_WHOLE: Final = 1e15
-"""Beyond it a number with a fraction is written with an exponent."""
+"""Integers beyond it are not remembered: they are rare, and of any length."""
 
 Text = str | tuple[str, ...] | None
 """A value as text: None where the field is missing or null, several where it is a list."""
@@ -46,7 +46,7 @@ def _scalar(value: Any) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE:
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
     try:
         return str(value) if isinstance(value, int) else orjson.dumps(value).decode()

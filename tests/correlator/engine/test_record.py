@@ -22,8 +22,11 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
         (7.0, "7"),
         (7.5, "7.5"),
         (["a", 1, None, True], ("a", "1", "true")),
-        ([["a"]], ("['a']",)),
-        ({"a": 1}, "{'a': 1}"),
+        (1e16, "10000000000000000"),
+        (-0.0, "0"),
+        (1e-7, "1e-7"),
+        ([["a"]], ('["a"]',)),
+        ({"a": 1}, '{"a":1}'),
     ],
 )
 def test_a_value_has_one_text(value: Any, text: Any) -> None:

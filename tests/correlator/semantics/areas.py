@@ -1,0 +1,35 @@
+"""Every area, in the page's order."""
+
+from typing import Final
+
+from tests.correlator.semantics import (
+    comparisons,
+    conditions,
+    encodings,
+    expressions,
+    generic,
+    keywords,
+    presence,
+    references,
+    strings,
+    structure,
+    values,
+)
+from tests.correlator.semantics.clause import Area
+
+AREAS: Final[tuple[Area, ...]] = tuple(
+    module.AREA
+    for module in (
+        values,
+        strings,
+        presence,
+        structure,
+        keywords,
+        generic,
+        expressions,
+        encodings,
+        comparisons,
+        references,
+        conditions,
+    )
+)

@@ -1,0 +1,271 @@
+"""`cidr`, `fieldref` and `expand`."""
+
+from typing import Final
+
+from tests.correlator.semantics.clause import SILENT, Area, Clause, matches, misses, refuses
+
+NET: Final = "F|cidr: 10.0.0.0/8"
+
+AREA: Final = Area(
+    "Networks, references, placeholders",
+    (
+        Clause(
+            "cidr",
+            "IP (Internet Protocol) Modifiers",
+            "the value is an address in the network; a list is OR",
+            (
+                matches(NET, F="10.1.2.3"),
+                misses(NET, F="11.1.2.3"),
+                matches("F|cidr: ['10.0.0.0/8', '192.168.0.0/16']", F="192.168.7.7"),
+                matches("F|cidr: 0.0.0.0/0", F="8.8.8.8"),
+            ),
+        ),
+        Clause(
+            "cidr, IPv6",
+            "IP (Internet Protocol) Modifiers",
+            "in any notation, with a zone too",
+            (
+                matches("F|cidr: 2001:db8::/32", F="2001:DB8:0:0::1"),
+                matches("F|cidr: fe80::/10", F="fe80::1%eth0"),
+                misses("F|cidr: 2001:db8::/32", F="2001:db9::1"),
+                misses("F|cidr: 0.0.0.0/0", F="::1"),
+            ),
+        ),
+        Clause(
+            "cidr, a bare address",
+            SILENT,
+            "that address alone, in any notation",
+            (
+                matches("F|cidr: 10.0.0.1", F="10.0.0.1"),
+                misses("F|cidr: 10.0.0.1", F="10.0.0.10"),
+                matches("F|cidr: '::1'", F="0:0:0:0:0:0:0:1"),
+            ),
+            "SigmaHQ's rules write it",
+        ),
+        Clause(
+            "cidr, IPv4 mapped into IPv6",
+            SILENT,
+            "is both",
+            (
+                matches(NET, F="::ffff:10.0.0.1"),
+                matches("F|cidr: '::ffff:0:0/96'", F="::ffff:10.0.0.1"),
+                misses(NET, F="::ffff:11.0.0.1"),
+                misses(NET, F="::10.0.0.1"),
+            ),
+            "sockets of both families log it so",
+        ),
+        Clause(
+            "cidr, what is an address",
+            SILENT,
+            "an address alone, brackets and spaces around it allowed; no port, no number, no leading zeros",
+            (
+                matches("F|cidr: '::/0'", F="[::1]"),
+                matches(NET, F=" 10.0.0.1 "),
+                *(misses(NET, F=v) for v in ("10.0.0.1:80", "10.0.0.x", "10.0.0.01", "", "10.0.0.1" + " " * 60_000)),
+                misses("F|cidr: 0.0.0.0/0", F=7),
+            ),
+            "a text that holds an address is not one",
+        ),
+        Clause(
+            "cidr, what is a network",
+            SILENT,
+            "bits beyond the prefix, wildcards and other text are refused",
+            (
+                refuses("F|cidr: 10.0.0.1/8", "host bits"),
+                refuses("F|cidr: '10.0.0.0/99'", "CIDR"),
+                refuses("F|cidr: '10.*'", "CIDR"),
+                refuses("F|cidr|contains: 10.0.0.0/8", "incompatible"),
+                refuses("F|contains|cidr: 10.0.0.0/8", "unmodified"),
+                matches("F|cidr: 10.0.0.0/255.0.0.0", F="10.1.1.1"),
+            ),
+            "which network is meant is not known",
+        ),
+        Clause(
+            "fieldref",
+            "Specific Modifiers",
+            "the value is that of the other field, without case",
+            (
+                matches("F|fieldref: G", F="abc", G="ABC"),
+                misses("F|fieldref: G", F="abc", G="abcd"),
+                matches("F|fieldref: G", F=5, G="5"),
+                matches("F|fieldref: 'Threat Name'", F="x", **{"Threat Name": "X"}),
+                misses("F|fieldref: g", F="abc", G="abc"),
+            ),
+        ),
+        Clause(
+            "fieldref with neq",
+            "Specific Modifiers",
+            "its negation",
+            (matches("F|fieldref|neq: G", F="abc", G="abd"), misses("F|fieldref|neq: G", F="abc", G="ABC")),
+        ),
+        Clause(
+            "fieldref with anchors and case",
+            SILENT,
+            "`startswith`, `endswith`, `contains` behind it, `cased` before or behind",
+            (
+                matches("F|fieldref|startswith: G", F="abcdef", G="ABC"),
+                misses("F|fieldref|startswith: G", F="xabc", G="abc"),
+                matches("F|fieldref|endswith: G", F="xabc", G="ABC"),
+                misses("F|fieldref|endswith: G", F="abcx", G="abc"),
+                matches("F|fieldref|contains: G", F="xabcx", G="ABC"),
+                misses("F|fieldref|contains: G", F="xacx", G="abc"),
+                matches("F|fieldref|cased: G", F="abc", G="abc"),
+                misses("F|cased|fieldref: G", F="abc", G="ABC"),
+                matches("F|fieldref|startswith|cased: G", F="Abc", G="Ab"),
+                misses("F|fieldref|startswith|cased: G", F="abc", G="Ab"),
+                matches("F|fieldref|startswith|endswith: G", F="xabcx", G="abc"),
+                refuses("F|startswith|fieldref: G", "wildcards"),
+                refuses("F|fieldref: 'G*'", "wildcards"),
+            ),
+            "pySigma has the anchors; they are put to the reference, not to its name",
+        ),
+        Clause(
+            "fieldref and wildcards in an event",
+            SILENT,
+            "the other field's value is plain text",
+            (matches("F|fieldref: G", F="a*", G="a*"), misses("F|fieldref: G", F="ab", G="a*")),
+            "a log's star is a star",
+        ),
+        Clause(
+            "fieldref to nothing",
+            SILENT,
+            "false where either field is missing or null, true with `neq`",
+            (
+                misses("F|fieldref: G", F="a"),
+                misses("F|fieldref: G", G="a"),
+                misses("F|fieldref: G"),
+                misses("F|fieldref: G", F=None, G=None),
+                matches("F|fieldref|neq: G", F="a"),
+                matches("F|fieldref: G", F="", G=""),
+            ),
+            "nothing equals nothing",
+        ),
+        Clause(
+            "fieldref and lists",
+            SILENT,
+            "any element of one equals any of the other; several references are OR, under `all` AND",
+            (
+                matches("F|fieldref: G", F=["a", "b"], G=["c", "B"]),
+                misses("F|fieldref: G", F=["a", "b"], G=["c"]),
+                matches("F|fieldref: [G, H]", F="a", G="b", H="a"),
+                misses("F|fieldref|all: [G, H]", F="a", G="b", H="a"),
+            ),
+            "as other lists",
+        ),
+        Clause(
+            "expand",
+            "Placeholders",
+            "the placeholder stands for each of its values, wildcards included; they come from a setting",
+            (
+                matches("F|expand: '%servers%'", F="SRV1"),
+                matches("F|expand: '%servers%'", F="db-7"),
+                matches("F|expand: '%ids%'", F=7),
+                misses("F|expand: '%servers%'", F="srv2"),
+            ),
+            placeholders={"servers": ["srv1", "db-*"], "ids": [7]},
+        ),
+        Clause(
+            "expand inside a text",
+            "Placeholders",
+            "a placeholder may be a part of the value, and there may be several",
+            (
+                matches("F|expand: 'user=%names%;'", F="user=bob;"),
+                matches("F|expand: '%names% on %hosts%'", F="alice on pc1"),
+                misses("F|expand: 'user=%names%;'", F="user=carol;"),
+                misses("F|expand: '%names% on %hosts%'", F="alice on pc3"),
+            ),
+            placeholders={"names": ["alice", "bob"], "hosts": ["pc1", "pc2"]},
+        ),
+        Clause(
+            "percent without expand",
+            "Placeholders",
+            "plain text",
+            (matches("F: '%servers%'", F="%SERVERS%"), misses("F: '%servers%'", F="srv1")),
+            placeholders={"servers": ["srv1"]},
+        ),
+        Clause(
+            "escaped percent",
+            "Placeholders",
+            r"`\%` is a percent sign, `\%plain%name%` plain text and a placeholder",
+            (
+                matches(r"F|expand: '\%plain%name%'", F="%plainX"),
+                matches("F|expand: '100%'", F="100%"),
+                misses(r"F|expand: '\%plain%name%'", F="\\%plainX"),
+            ),
+            placeholders={"name": ["x"]},
+        ),
+        Clause(
+            "unresolved placeholder",
+            "Placeholders",
+            "the rule is refused, and the message names the placeholder",
+            (
+                refuses("F|expand: '%nosuch%'", "%nosuch% has no value"),
+                refuses("F|expand: '%none%'", "%none% has no value"),
+                refuses("F|expand: '%Servers%'", "%Servers% has no value"),
+                matches("F|expand: '%servers%'", F="srv1"),
+            ),
+            placeholders={"servers": ["srv1"], "none": []},
+        ),
+        Clause(
+            "expand with anchors and case",
+            SILENT,
+            "`contains`, `startswith`, `endswith`, `cased`, `all`, `neq` in either order",
+            (
+                matches("F|contains|expand: '%names%'", F="x bob y"),
+                matches("F|expand|startswith: '%names%'", F="bobby"),
+                misses("F|expand|cased: '%names%'", F="BOB"),
+                misses("F|expand|neq: '%names%'", F="alice"),
+                matches("F|contains|expand|all: ['%names%', 'z']", F="alice z"),
+                misses("F|contains|expand|all: ['%names%', 'z']", F="alice"),
+            ),
+            "a placeholder's values are alternatives of one value",
+            {"names": ["alice", "bob"]},
+        ),
+        Clause(
+            "expand with re",
+            SILENT,
+            "behind `re`; a placeholder's values are text with wildcards there, too, not expressions",
+            (
+                matches("F|re|expand: '^%hosts%$'", F="db.1"),
+                misses("F|re|expand: '^%hosts%$'", F="dbx1"),
+                matches("F|re|expand: '^%hosts%$'", F="SRV-a"),
+                misses("F|re|expand: '^%hosts%$'", F="SRVVV"),
+                matches("F|re|expand: '^%hosts%$'", F="D\\user"),
+                matches("F|re|i|expand: '^%hosts%,'", F="srv-\n,"),
+                refuses("F|expand|re: '%hosts%'", "unmodified"),
+            ),
+            "a value means the same wherever it is put",
+            {"hosts": ["db.1", "SRV-*", "D\\user", "C++"]},
+        ),
+        Clause(
+            "expand with cidr",
+            SILENT,
+            "in either order: the placeholder's values are networks",
+            (
+                matches("F|expand|cidr: '%nets%'", F="10.1.1.1"),
+                matches("F|cidr|expand: '%nets%'", F="192.168.0.1"),
+                misses("F|cidr|expand: '%nets%'", F="192.168.0.2"),
+                misses("F|cidr|expand: '%nets%'", F="%nets%"),
+                refuses("F|cidr|expand: '%bad%'", "CIDR"),
+            ),
+            "a site's networks are what placeholders are for",
+            {"nets": ["10.0.0.0/8", "192.168.0.1"], "bad": ["10.0.0.1/8"]},
+        ),
+        Clause(
+            "expand with encodings",
+            SILENT,
+            "refused with `base64`, `base64offset`, `utf16*`, `wide`, and before `windash`",
+            (
+                *(
+                    refuses(f"F|{order}: '%names%'", "placeholder")
+                    for order in ("base64|expand", "expand|base64", "expand|base64offset|contains", "expand|utf16le")
+                ),
+                refuses("F|wide|expand: '%names%'", "placeholder"),
+                refuses("F|expand|windash: '%names%'", "placeholder"),
+                matches("F|windash|expand: '-u %names%'", F="/u bob"),
+            ),
+            "the values are put in last, and would not be encoded: the rule would be silent",
+            {"names": ["bob"]},
+        ),
+    ),
+)

@@ -1,0 +1,67 @@
+"""Each clause of Sigma's semantics, on the plain evaluator and on the engine."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from correlator.rules import RuleSet
+from tests.correlator.semantics.areas import AREAS
+from tests.correlator.semantics.clause import SILENT, Clause, Example, Refusal
+
+Fires = Callable[..., bool]
+RuleFrom = Callable[..., RuleSet]
+
+ROOT: Final = Path(__file__).parent.parent.parent.parent
+SIGMA: Final = Path(os.environ.get("SOC_SIGMA_PATH", ROOT.parent / "shared" / "sigma"))
+CLAUSES: Final = [clause for area in AREAS for clause in area.clauses]
+
+
+def whole(detection: str) -> str:
+    """Return a detection part; of a selection alone, one with a sound entry before it, so that lines can be told."""
+    if "condition:" in detection:
+        return detection
+    return "sel:\n" + "".join(f"    {line}\n" for line in detection.splitlines()) + "condition: sel\n"
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
+@pytest.mark.parametrize("clause", CLAUSES, ids=[clause.name for clause in CLAUSES])
+def test_clause(fires: Fires, rule_from: RuleFrom, clause: Clause) -> None:
+    """Every example fires, does not fire, or is refused with the reason."""
+    for example in clause.examples:
+        if isinstance(example, Refusal):
+            rules = rule_from(whole(example.detection), clause.placeholders)
+            assert not rules.rules, example
+            assert re.search(example.reason, rules.failures[0].reason), (example, rules.failures[0])
+        else:
+            assert fires(example.detection, example.fields, **clause.placeholders) is example.fires, example
+
+
+def test_every_clause_has_an_example_of_either_kind() -> None:
+    """What fires, and what does not fire or is refused."""
+    for clause in CLAUSES:
+        kinds = {isinstance(example, Example) and example.fires for example in clause.examples}
+        assert kinds == {True, False}, clause.name
+
+
+def test_every_clause_has_a_name_of_its_own() -> None:
+    """A name stands for one clause, in the page and in the tests."""
+    assert not [name for name, count in Counter(clause.name for clause in CLAUSES).items() if count > 1]
+
+
+def test_every_choice_of_ours_has_a_reason() -> None:
+    """Where the specification says nothing, the page says why."""
+    assert not [clause.name for clause in CLAUSES if clause.source == SILENT and not clause.why]
+
+
+def test_every_source_is_a_heading_of_the_specification() -> None:
+    """A reader finds it there."""
+    pages = [SIGMA / "specification" / f"sigma-{name}.md" for name in ("rules-specification", "appendix-modifiers")]
+    if not all(page.exists() for page in pages):
+        pytest.skip(f"no specification in {SIGMA}")
+    headings = {match for page in pages for match in re.findall(r"(?m)^#+ (.+)$", page.read_text("utf-8"))}
+    assert not {clause.source for clause in CLAUSES} - headings - {SILENT}
