@@ -59,7 +59,7 @@ def compile_rules(choice: Choice, cache: Path | None = None, given_up: Event | N
     When another thread sets `given_up`, the child is killed. Raises RulesError where a path is missing, a pipeline or a
     file of placeholders cannot be read, or the child fails or is killed.
     """
-    if missing := [str(path) for path in choice.files if not path.exists()]:
+    if missing := [str(path) for path in choice.paths if not path.exists()]:
         raise RulesError(
             f"there is no {', '.join(missing)}: name rule files or folders in the settings (correlate.rules)"
         )
@@ -150,7 +150,7 @@ def _answer(child: Popen[bytes], request: bytes, given_up: Event) -> tuple[bytes
 def _nothing(choice: Choice, compiled: Compiled) -> str:
     paths = ", ".join(map(str, choice.paths or (builtin(),)))
     parts = Counter(each.part for each in compiled.skipped)
-    left_out = "".join(f"; {count} left out by {part}" for part, count in parts.most_common())
+    left_out = "".join(f"; {count} left out by correlate.{part}" for part, count in parts.most_common())
     failures = compiled.failures
     first = f"; the first of {len(failures)} that failed: {failures[0]}" if failures else ""
     return f"no rule to evaluate in {paths}{left_out}{first}"

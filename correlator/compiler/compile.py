@@ -197,25 +197,32 @@ def _part(document: Anything, means: Means, definition: Anything) -> Node:
     return translate.detection(parsed.detection.detections["part"], means.placeholders)
 
 
-def main() -> None:
-    """Answer one request: {"paths": [...], "placeholders": {...}, "pipelines": [[FILE, TEXT], ...]}.
+def answer(request: bytes) -> tuple[str, Compiled]:
+    """Answer {"paths": [...], "placeholders": {...}, "pipelines": [[FILE, TEXT], ...]} (JSON).
 
-    The answer is the fingerprint of what was read, blanks where the answer is not worth keeping, and behind it the pickle.
-    A pipeline that cannot be read: exit with REFUSED and the reason on standard error.
+    The fingerprint of all that was read goes with it, or "" where the answer is not worth keeping: another try may give
+    a better one. Raises PipelineError where a pipeline cannot be read.
+    """
+    asked = orjson.loads(request)
+    means = Means(asked["placeholders"], pipelines.read(asked["pipelines"]))
+    fingerprint = Fingerprint(request)
+    compiled = _compile(_noted(read_all([Path(path) for path in asked["paths"]]), fingerprint), means)
+    return "" if any(failure.passing for failure in compiled.failures) else str(fingerprint), compiled
+
+
+def main() -> None:
+    """Answer the request on standard input: the fingerprint, blanks for none, and behind it the pickle.
+
+    Where a pipeline cannot be read, exit with REFUSED and the reason on standard error.
     """
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     gc.disable()  # what is made lives to the end
-    text = sys.stdin.buffer.read()
-    request = orjson.loads(text)
     try:
-        means = Means(request["placeholders"], pipelines.read(request["pipelines"]))
+        fingerprint, compiled = answer(sys.stdin.buffer.read())
     except pipelines.PipelineError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the caller reads it
         sys.exit(REFUSED)
-    fingerprint = Fingerprint(text)
-    compiled = _compile(_noted(read_all([Path(path) for path in request["paths"]]), fingerprint), means)
-    lasting = not any(failure.passing for failure in compiled.failures)
-    sys.stdout.buffer.write((str(fingerprint) if lasting else " " * FINGERPRINT).encode())
+    sys.stdout.buffer.write(fingerprint.ljust(FINGERPRINT).encode())
     sys.stdout.buffer.write(pickle.dumps(compiled, pickle.HIGHEST_PROTOCOL))
 
 

@@ -54,9 +54,12 @@ def read_all(paths: Sequence[Path]) -> Iterator[RuleFile]:
 def _within(top: Path, seen: set[tuple[int, int]]) -> Iterator[Path | RuleFile]:
     unreadable: list[OSError] = []
     for folder, folders, names in os.walk(top, onerror=unreadable.append, followlinks=True):
-        if not _first_time(Path(folder).stat(), seen):  # a link that leads back, or to what was read already
-            folders.clear()
-            continue
+        try:
+            if not _first_time(Path(folder).stat(), seen):  # a link that leads back, or to what was read already
+                folders.clear()
+                continue
+        except OSError as error:  # gone between two calls
+            unreadable.append(error)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder, name) for name in sorted(names) if is_rule(name))
     yield from (RuleFile(str(error.filename), b"", f"cannot be read: {error}") for error in unreadable)

@@ -1,7 +1,7 @@
 """pySigma's processing pipelines: YAML files that rename fields, map values and refuse rules before rules are compiled."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import yaml
@@ -12,6 +12,7 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
 
 from correlator.compiler.document import check_depth
 
+_KINDS: Final[Mapping[str, type]] = {"priority": int, "vars": dict}
 _OF_QUERIES: Final = ("postprocessing", "finalizers")
 _EXTERNAL: Final = frozenset({"file_placeholders", "http_placeholders", "command_placeholders"})
 
@@ -45,14 +46,17 @@ def _read(file: str, text: str) -> ProcessingPipeline:
 def _check(file: str, document: Any) -> None:
     if not isinstance(document, dict) or not isinstance(document.get("transformations"), list):
         raise PipelineError(f"{file}: no processing pipeline: a map with a list 'transformations' is expected")
+    for name, kind in _KINDS.items():
+        if not isinstance(document.get(name, kind()), kind):
+            raise PipelineError(f"{file}: '{name}' is not what pySigma defines: {kind.__name__} is expected")
     for part in _OF_QUERIES:
         if document.get(part):
             raise PipelineError(
                 f"{file}: '{part}' changes queries of other systems, and there are none here; remove it"
             )
-    for kind in _kinds(document["transformations"]):
-        if kind in _EXTERNAL:
-            raise PipelineError(f"{file}: '{kind}' is not followed; name the file in correlate.placeholder_files")
+    for type_name in _kinds(document["transformations"]):
+        if type_name in _EXTERNAL:
+            raise PipelineError(f"{file}: '{type_name}' is not followed; name the file in correlate.placeholder_files")
 
 
 def _kinds(items: Any) -> Iterator[str]:

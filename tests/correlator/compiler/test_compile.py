@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from correlator.compiler import compile as compile_module
-from correlator.compiler.compile import compile_files
+from correlator.compiler.compile import answer, compile_files
 from correlator.compiler.files import MAX_FILE
 from correlator.engine.plain import predicate, reasons
 from correlator.engine.record import Record
@@ -168,6 +169,19 @@ def test_a_rule_that_explodes_is_a_failure_in_bounded_time(tmp_path: Path, monke
     compiled = compile_files([write(tmp_path, "rule.yml", text)], {"a": [str(n) for n in range(1000)]})
     (failure,) = compiled.failures
     assert "processor time" in failure.reason
+
+
+def test_an_answer_that_lacked_time_is_not_worth_keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that failed in a busy minute gets another try; one that is wrong does not."""
+    monkeypatch.setattr(compile_module, "MAX_SECONDS", 0.2)
+    file = write(tmp_path, "rule.yml", RULE.replace("User: root", "User|expand: '%a%%a%%a%'"))
+    request = {"paths": [str(file)], "placeholders": {"a": [str(n) for n in range(1000)]}, "pipelines": []}
+    fingerprint, compiled = answer(orjson.dumps(request))
+    assert compiled.failures[0].passing
+    assert not fingerprint
+    fingerprint, compiled = answer(orjson.dumps({**request, "placeholders": {}}))
+    assert not compiled.failures[0].passing
+    assert fingerprint
 
 
 @pytest.mark.parametrize(
