@@ -1,7 +1,6 @@
 """Recordings: files whose records become events again. What a file is, its content says, not its name."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,6 @@ from soc.events import Event
 
 __all__ = ["BadRecord", "Options", "Recording", "read"]
 
-_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[\{\]])")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _BINARY_SHARE: Final = 10
 
@@ -70,7 +68,7 @@ class Recording:
                 break
         if head.startswith(evtxfile.MAGIC):
             yield from self._evtx(origin)
-        elif _JSON.match(head):
+        elif jsonfile.is_json(head):
             yield from jsonfile.read(head, chunks, origin)
         elif head.startswith(_UTF16) or head[:CHUNK].count(0) * _BINARY_SHARE > len(head[:CHUNK]):
             remedy = "neither JSON, EVTX nor text in UTF-8 or Latin-1; convert it first"

@@ -20,14 +20,23 @@ from soc.events import Event, LogSource, from_document
 DOCUMENT_BYTES: Final = 32 * 1024 * 1024
 """The largest file that is read as whole documents; JSON lines may be of any size."""
 
+BOM: Final = b"\xef\xbb\xbf"
+"""What some programs begin UTF-8 text with."""
+
 _WIRE: Final = frozenset({"id", "time", "received", "site", "host", "logsource", "fields", "source"})
 _TIMES: Final = tuple(
     (name, False)
     for name in ("@timestamp", "timestamp", "time", "Timestamp", "eventTime", "event.created", "TimeGenerated", "ts")
 )
 _HOSTS: Final = ("host.name", "hostname", "Hostname", "host", "Computer", "agent.hostname", "agent.name")
+_BEGIN: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*[\{\]])")
 _SPACE: Final = re.compile(r"[\s,]*")
 _PROBED: Final = 20
+
+
+def is_json(head: bytes) -> bool:
+    """Tell whether a file that begins with `head` is meant as JSON records."""
+    return _BEGIN.match(head) is not None
 
 
 def is_lines(head: bytes) -> bool:
@@ -54,10 +63,11 @@ def _lines(chunks: Iterator[bytes], origin: Origin) -> Iterator[Event | BadRecor
         if isinstance(line, Bad):
             yield BadRecord(line.reason, f"a line of {line.size} bytes", line.raw, number, line.size)
         elif line.strip():
-            yield _record(line.removeprefix(b"\xef\xbb\xbf"), number, origin)
+            yield record_of(line.removeprefix(BOM), number, origin)
 
 
-def _record(line: bytes, number: int, origin: Origin) -> Event | BadRecord:
+def record_of(line: bytes, number: int, origin: Origin) -> Event | BadRecord:
+    """Return the event of a line, or why there is none."""
     try:
         return event_of(orjson.loads(line), line, number, origin)
     except orjson.JSONDecodeError as error:
@@ -92,7 +102,7 @@ def _element(value: Any, number: int, origin: Origin) -> Event | BadRecord:
         return BadRecord("unencodable", str(error), repr(value)[:1000].encode("utf-8", "replace"), number, 0)
     if len(raw) > origin.options.limit:
         return BadRecord("oversized", f"a record of {len(raw)} bytes", raw[: origin.options.limit], number, len(raw))
-    return _record(raw, number, origin)
+    return record_of(raw, number, origin)
 
 
 def _values(text: str) -> Iterator[Any]:
@@ -117,7 +127,7 @@ def event_of(document: Any, raw: bytes, number: int, origin: Origin) -> Event:
     """Return the event of one record. Raises DeadLetter where it is no object, or claims to be an event and is not."""
     if not isinstance(document, dict):
         raise DeadLetter("malformed_json", "not an object")
-    if document.keys() >= _WIRE and isinstance(document["logsource"], dict):
+    if is_event(document):
         return from_document(document)
     kept = None if all(_is_flat(value) for value in document.values()) else raw
     fields = windows.fields_of(document)
@@ -128,6 +138,11 @@ def event_of(document: Any, raw: bytes, number: int, origin: Origin) -> Event:
     fields = flatten(document)
     time = moments.first(fields, _TIMES, origin.options.zone)
     return origin.event(number, time, host=_host(fields), logsource=LogSource(), fields=fields, raw=kept)
+
+
+def is_event(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document is the wire form of an event of ours."""
+    return document.keys() >= _WIRE and isinstance(document["logsource"], dict)
 
 
 def _is_flat(value: Any) -> bool:

@@ -47,14 +47,14 @@ def fields_of(document: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the flat fields, or None where this is no Windows record."""
     event = document.get("Event")
     if isinstance(event, dict) and isinstance(event.get("System"), dict):
-        return _numbered(_nested(event))
+        return numbered(_nested(event))
     winlog = document.get("winlog")
     if isinstance(winlog, dict) and "channel" in winlog:
-        return _numbered(_beat(document, winlog, _WINLOGBEAT_7))
+        return numbered(_beat(document, winlog, _WINLOGBEAT_7))
     if "log_name" in document and "event_id" in document:
-        return _numbered(_beat(document, document, _WINLOGBEAT_6))
+        return numbered(_beat(document, document, _WINLOGBEAT_6))
     if "Channel" in document and "EventID" in document:
-        return _numbered(_flat(document))
+        return numbered(_flat(document))
     return None
 
 
@@ -72,7 +72,14 @@ def time_of(fields: Mapping[str, Any], zone: tzinfo) -> tuple[int | None, str]:
     return moments.first(fields, _TIMES, zone)
 
 
-def _numbered(fields: dict[str, Any]) -> dict[str, Any]:
+def name_provider(fields: dict[str, Any]) -> None:
+    """Give a flat record's provider the name that it has elsewhere."""
+    for name in ("SourceName", "Provider"):
+        if isinstance(fields.get(name), str):
+            fields.setdefault("Provider_Name", fields[name])
+
+
+def numbered(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields with EventID as a number, which exporters also write as text."""
     number = fields.get("EventID")
     if isinstance(number, str) and number.isascii() and number.isdecimal() and len(number) < 10:  # noqa: PLR2004 - 32 bits
@@ -166,7 +173,5 @@ def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
             del fields["EventData"]
         except orjson.JSONDecodeError:
             pass  # stays as the text that it is
-    for name in ("SourceName", "Provider"):
-        if isinstance(fields.get(name), str):
-            fields.setdefault("Provider_Name", fields[name])
+    name_provider(fields)
     return fields
