@@ -10,7 +10,7 @@ import typer
 from soc import __version__
 from soc.arguments import SettingsFile, explained, settings_of
 from soc.events import LogSource
-from soc.rules import reading  # noqa: F401 - registers its commands
+from soc.rules import reading, running  # noqa: F401 - they register their commands
 from soc.rules.app import app as rules
 from soc.settings import Address, Settings
 
