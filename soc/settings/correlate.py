@@ -16,7 +16,7 @@ class WithoutSettings(Section):
     levels: tuple[LevelName, ...] = ()
     """Of one of these levels, as the site sets them (correlate.levels)."""
     statuses: tuple[Status, ...] = ()
-    """Of one of these statuses, for example ["deprecated", "unsupported"]."""
+    """Of one of these statuses: stable, test, experimental, deprecated, unsupported."""
     tags: tuple[str, ...] = ()
     """With one of these tags; `*` stands for anything: "attack.t1059*"."""
     logsources: tuple[str, ...] = ()
