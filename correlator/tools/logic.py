@@ -84,10 +84,11 @@ class _Facts:
         while before != len(self._known):
             before = len(self._known)
             for node, outcome in self._open:
+                value = self._follows(node)
                 left = [each for each in node.nodes if self._value(each) is None]
-                if self._value(node) is (not outcome):
+                if value is (not outcome):
                     return False
-                if len(left) == 1 and self._value(node) is None and not self._take(left[0], outcome=outcome):
+                if len(left) == 1 and value is None and not self._take(left[0], outcome=outcome):
                     return False
         return True
 
@@ -126,9 +127,11 @@ class _Facts:
         return True
 
     def _value(self, node: Node) -> bool | None:
-        """Return what is known of the node."""
-        if node in self._known:
-            return self._known[node]
+        """Return what is known of the node, or follows."""
+        return self._known[node] if node in self._known else self._follows(node)
+
+    def _follows(self, node: Node) -> bool | None:
+        """Return what follows of the node from what is known of its parts."""
         match node:
             case Test():
                 return self._value_of(node)

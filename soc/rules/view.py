@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -30,6 +30,9 @@ MAX_CAUSES: Final = 12
 
 MAX_VALUE: Final = 72
 """Characters of an event's value, and of a pattern."""
+
+WHOLE: Final = 65_536
+"""Characters of an event's value where nothing is folded."""
 
 _FIELD: Final = "cyan"
 _VALUE: Final = "yellow"
@@ -99,29 +102,30 @@ class View:
         if cause.field is None:
             return _of_keywords(cause, atoms)
         found = seen(cause.field, self._fields)
-        text = Text(visible(cause.field), style=_FIELD).append(" is ", style="none").append_text(_value(found, atoms))
+        text = Text.assemble((visible(cause.field), _FIELD), " is ", _value(found, atoms))
         if found.absence is not Absence.MISSING:
-            text.append(", ", style="none").append_text(_of_values(cause, atoms))
+            text.append(", ").append_text(_of_values(cause, atoms))
         for name in dict.fromkeys(test.atom.other for test in cause.tests if isinstance(test.atom, FieldRef)):
-            text.append(f"; {visible(name)} is ", style="none").append_text(_value(seen(name, self._fields), ()))
+            text.append(f"; {visible(name)} is ").append_text(_value(seen(name, self._fields), ()))
         return text
 
     def _seen_fields(self) -> Table:
         """Return what the event has of each field that the rule looks at."""
         table = _grid()
+        limit = WHOLE if self._every else 3 * MAX_VALUE
         for field, tests in _by_field(self._explanation.verdict).items():
             atoms = [wording(each.node.atom) for each in tests if isinstance(each.node, Test)]
-            table.add_row("", Text(visible(field), style=_FIELD), _value(seen(field, self._fields), atoms))
+            table.add_row("", Text(visible(field), style=_FIELD), _value(seen(field, self._fields), atoms, limit))
         if any(isinstance(each.node, Test) and each.node.field is None for each in self._explanation.verdict.tests):
             table.add_row("", Text("any value", style="italic"), Text(f"of {len(self._fields)} fields", style="dim"))
         return table
 
     # The tree
 
-    def _tree(self) -> Tree:
-        root = Tree(Text(condition_of(self._explanation.verdict.node), style="italic"), guide_style="dim")
+    def _tree(self) -> Group:
+        root = Tree("", hide_root=True, guide_style="dim")
         self._grow(root, self._explanation.verdict)
-        return root
+        return Group(Text(condition_of(self._explanation.verdict.node), style="italic"), root)
 
     def _grow(self, tree: Tree, verdict: Verdict) -> None:
         prefix, inner = Text(), verdict
@@ -165,12 +169,12 @@ def _mark(holds: bool) -> Text:
 
 
 def _dimmed(label: Text) -> Text:
-    label.stylize("dim")
+    label.stylize("dim", 1)  # not the mark
     return label
 
 
-def _cut(value: str, pattern: str = "") -> str:
-    return visible(Reason("", None, value, pattern).excerpt(MAX_VALUE), MAX_VALUE * 4)
+def _cut(value: str, pattern: str, limit: int) -> str:
+    return visible(Reason("", None, value, pattern).excerpt(limit), limit)
 
 
 def _left(tests: Sequence[Verdict], shown: Sequence[Verdict]) -> str:
@@ -203,23 +207,23 @@ def _near(file: str) -> str:
 
 
 def _by_field(verdict: Verdict) -> dict[str, list[Verdict]]:
-    """Return the tests of each field, those that hold first."""
+    """Return the tests of each field, those that hold first; fields in their order."""
     fields: dict[str, list[Verdict]] = {}
-    for each in sorted(verdict.tests, key=lambda each: not each.holds):
+    for each in verdict.tests:
         if isinstance(each.node, Test) and each.node.field is not None:
             fields.setdefault(each.node.field, []).append(each)
-    return fields
+    return {field: sorted(tests, key=lambda each: not each.holds) for field, tests in fields.items()}
 
 
-def _value(found: Seen, atoms: Sequence[Wording]) -> Text:
+def _value(found: Seen, atoms: Sequence[Wording], limit: int = MAX_VALUE) -> Text:
     """Return what the event has of a field: of a long text the part that the first atom is about."""
     if found.absence is not None:
-        near = f" (the event has {visible(found.lookalike)}: names are as written)" if found.lookalike else ""
+        near = f" (the event has {visible(found.lookalike)}: names are case-sensitive)" if found.lookalike else ""
         return Text.assemble((found.absence.value, "magenta"), near)
     if not found.texts:
         return Text("an empty list", style="magenta")
     pattern = atoms[0].wanted.strip('"') if atoms else ""
-    shown = ", ".join(f'"{_cut(text, pattern)}"' for text in found.texts[:FIRST])
+    shown = ", ".join(f'"{_cut(text, pattern, limit)}"' for text in found.texts[:FIRST])
     more = f" and {len(found.texts) - FIRST} more" if len(found.texts) > FIRST else ""
     return Text.assemble((shown, _VALUE), (more, "dim"))
 
