@@ -1,4 +1,4 @@
-"""Writes docs/settings.md and docs/metrics.md from the code: `python docs/generate.py`."""
+"""Writes docs/settings.md, docs/metrics.md and docs/sigma.md from the code: `PYTHONPATH=. python docs/generate.py`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from soc.metrics import Metrics
 from soc.settings import Address, MailReceiver, Settings, WebhookReceiver
+from tests.correlator.semantics import page
 
 HERE = Path(__file__).parent
 
@@ -43,6 +44,11 @@ def metrics() -> str:
             labels = ", ".join(metric._labelnames)  # noqa: SLF001 - as above
             lines.append(f"| `{metric._name}{suffix}` | {metric._type} | {labels} | {metric._documentation} |")  # noqa: SLF001
     return "\n".join(lines) + "\n"
+
+
+def sigma() -> str:
+    """Return the page of Sigma's clauses: what is evaluated and how, each held by a test."""
+    return page.page()
 
 
 def _is_section(field: FieldInfo) -> bool:
@@ -89,3 +95,4 @@ def _plain(value: Any) -> Any:
 if __name__ == "__main__":
     (HERE / "settings.md").write_text(settings(), "utf-8")
     (HERE / "metrics.md").write_text(metrics(), "utf-8")
+    (HERE / "sigma.md").write_text(sigma(), "utf-8")

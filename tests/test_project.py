@@ -33,7 +33,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["settings", "metrics"])
+@pytest.mark.parametrize("page", ["settings", "metrics", "sigma"])
 def test_the_generated_pages_are_those_of_the_code(page: str) -> None:
     """Run `python docs/generate.py` when this fails."""
     assert (ROOT / "docs" / f"{page}.md").read_text("utf-8") == getattr(generator(), page)()
@@ -41,7 +41,7 @@ def test_the_generated_pages_are_those_of_the_code(page: str) -> None:
 
 def test_every_setting_and_metric_is_explained() -> None:
     """A row without a meaning is undocumented."""
-    for page in ("settings", "metrics"):
+    for page in ("settings", "metrics", "sigma"):
         rows = [line for line in (ROOT / "docs" / f"{page}.md").read_text("utf-8").splitlines() if line.startswith("|")]
         assert not [row for row in rows if row.endswith("|  |")]
 

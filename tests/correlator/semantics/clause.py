@@ -30,8 +30,8 @@ class Clause:
     """What we do, in one line, and where that is written.
 
     `source`: a heading of the rules specification or its modifiers appendix, or SILENT. `why`: the reason, where the
-    specification is silent or we differ. `placeholders` are those of all examples. A clause whose examples are
-    refusals but for one or two says that something is refused: `refused` tells the page so.
+    specification is silent or we differ. `placeholders` are those of all examples. A clause about what is refused
+    begins with a refusal.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Clause:
     @property
     def refused(self) -> bool:
         """Whether the clause is about what is refused."""
-        return any(isinstance(example, Refusal) for example in self.examples)
+        return isinstance(self.examples[0], Refusal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ AREA: Final = Area(
         Clause(
             "comparison with text in the rule",
             "Numeric Modifiers",
-            "refused, '5' with quotes too",
+            "'5' with quotes and booleans too",
             (
                 refuses("F|gt: 'abc'", "incompatible"),
                 refuses("F|gt: '5'", "incompatible"),
@@ -140,7 +140,7 @@ AREA: Final = Area(
         Clause(
             "numbers that no time has",
             SILENT,
-            "refused: hour 24, week 54, minute 2.5",
+            "hour 24, week 54, minute 2.5",
             (
                 *(
                     refuses(f"F|{part}", "never")

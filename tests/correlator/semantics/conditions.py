@@ -123,7 +123,7 @@ AREA: Final = Area(
         Clause(
             "1 of that names nothing",
             SILENT,
-            "refused, `all of` too",
+            "`any of` and `all of` too",
             (
                 _refused("a and not 1 of filter_*", "names no selection"),
                 _refused("all of nosuch*", "names no selection"),
@@ -135,7 +135,7 @@ AREA: Final = Area(
         Clause(
             "other quantifiers",
             "Condition",
-            "refused",
+            "`2 of`, and `1 of` without a name",
             (_refused("2 of sel_*", "only '1 of'"), _refused("1 of", "names no selection"), _fires("1 of sel_1", "C")),
         ),
         Clause(
@@ -178,7 +178,7 @@ AREA: Final = Area(
         Clause(
             "unknown names and stray words",
             SILENT,
-            "refused, with the names that there are",
+            "the message has the names that there are",
             (
                 _refused("nosuch", "no selection 'nosuch'.*a, b"),
                 _refused("a b", "not expected"),
@@ -203,7 +203,7 @@ AREA: Final = Area(
         Clause(
             "no condition",
             "Condition",
-            "refused",
+            "missing or empty",
             (
                 refuses("sel: {A: 1}\ncondition:\n", "no selection"),
                 refuses("sel: {A: 1}\ncondition: ''\n", "missing"),
@@ -224,7 +224,7 @@ AREA: Final = Area(
         Clause(
             "aggregations",
             SILENT,
-            "`| count()` and `timeframe` are refused; write a correlation rule",
+            "`| count()` and `timeframe`; write a correlation rule",
             (
                 _refused("a | count() > 5", "not expected|deprecated"),
                 refuses("a: {A: 1}\ntimeframe: 5m\ncondition: a", "deprecated"),

@@ -39,7 +39,7 @@ AREA: Final = Area(
         Clause(
             "base64 of wildcards",
             SILENT,
-            "refused, with `base64offset` too",
+            "with `base64offset` too, and behind `contains`",
             (
                 refuses("F|base64: 'a*b'", "cannot be encoded"),
                 refuses("F|base64offset: 'a?b'", "cannot be encoded"),
@@ -85,7 +85,7 @@ AREA: Final = Area(
         Clause(
             "base64offset of less than two bytes",
             SILENT,
-            "refused",
+            "the empty value, or one of one byte",
             (
                 refuses("F|base64offset|contains: 'x'", "two bytes"),
                 refuses("F|base64offset|contains: ''", "two bytes"),

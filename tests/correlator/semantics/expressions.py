@@ -129,7 +129,7 @@ AREA: Final = Area(
         Clause(
             "re that PCRE reads otherwise",
             SILENT,
-            r"`[:alpha:]`, `\Z` are refused",
+            r"`[:alpha:]`, `\Z`",
             (
                 refuses("F|re: '[[:alpha:]]+'", r"\[:alpha:\]"),
                 refuses(r"F|re: 'a\Z'", r"\\Z"),
@@ -140,7 +140,7 @@ AREA: Final = Area(
         Clause(
             "re that cannot be read",
             SILENT,
-            r"refused: what is no expression, `\p`, `\h`, `\z`, `\x{..}`, `(?<name>..)`, flags in the middle",
+            r"what is no expression; `\p`, `\h`, `\z`, `\x{..}`, `(?<name>..)`, flags in the middle",
             (
                 refuses("F|re: '('", "invalid"),
                 *(

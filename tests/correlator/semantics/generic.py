@@ -110,7 +110,7 @@ AREA: Final = Area(
         Clause(
             "cased on what has no case",
             SILENT,
-            "refused with `re`, `cidr`, comparisons",
+            "`re`, `cidr`, comparisons",
             (
                 refuses("F|re|cased: 'a'", "incompatible"),
                 refuses("F|cidr|cased: 10.0.0.0/8", "incompatible"),
@@ -210,7 +210,7 @@ AREA: Final = Area(
         Clause(
             "windash with many flags",
             SILENT,
-            "more than five flags in one value are refused, with the remedy",
+            "more than five flags in one value; the message has the remedy",
             (
                 refuses("F|windash: '-a -b -c -d -e -f'", "more than five flags"),
                 matches("F|windash: '-a -b -c -d -e'", F="/a /b -c -d -e"),
@@ -220,7 +220,7 @@ AREA: Final = Area(
         Clause(
             "unknown modifiers",
             "Value Modifiers",
-            "refused; names are in lower case",
+            "names are in lower case, without spaces around them",
             (
                 refuses("F|nosuch: 'a'", "nosuch"),
                 refuses("F|Contains: 'a'", "Contains"),

@@ -117,7 +117,7 @@ AREA: Final = Area(
         Clause(
             "keywords that need a field",
             SILENT,
-            "refused: null, numeric and time comparisons, `exists`, `fieldref`",
+            "null, numeric and time comparisons, `exists`, `fieldref`",
             (
                 refuses("- null", "field"),
                 refuses("'|gt': 5", "field"),

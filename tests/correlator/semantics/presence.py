@@ -62,7 +62,7 @@ AREA: Final = Area(
         Clause(
             "null under modifiers and as a keyword",
             SILENT,
-            "refused, but under `neq` and `all`",
+            "every modifier but `neq` and `all`",
             (
                 refuses("F|contains: null", "incompatible"),
                 refuses("F|cased: null", "incompatible"),
@@ -121,7 +121,7 @@ AREA: Final = Area(
         Clause(
             "exists with another value",
             "Generic Modifiers",
-            "refused: only true and false are defined",
+            "only true and false are defined",
             (
                 refuses("F|exists: 'true'", "incompatible"),
                 refuses("F|exists: 1", "incompatible"),

@@ -69,7 +69,7 @@ AREA: Final = Area(
         Clause(
             "cidr, what is a network",
             SILENT,
-            "bits beyond the prefix, wildcards and other text are refused",
+            "bits beyond the prefix, wildcards, other text",
             (
                 refuses("F|cidr: 10.0.0.1/8", "host bits"),
                 refuses("F|cidr: '10.0.0.0/99'", "CIDR"),
@@ -197,7 +197,7 @@ AREA: Final = Area(
         Clause(
             "unresolved placeholder",
             "Placeholders",
-            "the rule is refused, and the message names the placeholder",
+            "without a value, or with an empty list; the message names the placeholder",
             (
                 refuses("F|expand: '%nosuch%'", "%nosuch% has no value"),
                 refuses("F|expand: '%none%'", "%none% has no value"),
@@ -254,7 +254,7 @@ AREA: Final = Area(
         Clause(
             "expand with encodings",
             SILENT,
-            "refused with `base64`, `base64offset`, `utf16*`, `wide`, and before `windash`",
+            "`base64`, `base64offset`, `utf16*`, `wide`, and `windash` behind `expand`",
             (
                 *(
                     refuses(f"F|{order}: '%names%'", "placeholder")

@@ -63,7 +63,7 @@ AREA: Final = Area(
         Clause(
             "key twice in a map",
             SILENT,
-            "refused, selections too",
+            "a field with the same modifiers in one selection, and a selection",
             (
                 refuses("F: 1\nF: 2", "Duplicate key"),
                 refuses("sel: {F: 1}\nsel: {F: 2}\ncondition: sel", "Duplicate key"),
@@ -74,7 +74,7 @@ AREA: Final = Area(
         Clause(
             "empty list, map or selection",
             SILENT,
-            "refused",
+            "as a selection or as a field's values",
             (
                 refuses("F: []", "empty list"),
                 refuses("[]", "empty list"),
@@ -87,7 +87,7 @@ AREA: Final = Area(
         Clause(
             "map or list as a value",
             SILENT,
-            "refused",
+            "below a field",
             (
                 refuses("F: {a: b}", "Unsupported type"),
                 refuses("F: [[a]]", "Unsupported type"),

@@ -123,7 +123,7 @@ AREA: Final = Area(
         Clause(
             "infinity and not-a-number",
             SILENT,
-            "refused",
+            "nan and inf without quotes",
             (
                 refuses("F: .nan", "Invalid number"),
                 refuses("F|gt: .inf", "Invalid number"),
