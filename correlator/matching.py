@@ -10,12 +10,13 @@ from correlator.source import Rule
 from soc.alerts import Match
 from soc.bus.base import Record
 from soc.errors import DeadLetter
-from soc.events import SCHEMA, Event, digest, from_wire, to_document
+from soc.events import SCHEMA, Event, decode, digest, from_document, to_document
+from soc.taxonomy import native
 
 MAX_KEY: Final = 400
 """Characters of an alert key; a longer one is cut and told apart by its digest."""
 
-MAX_VALUES: Final = 2000
+MAX_VALUES: Final = 20_000
 """Values of an event, the elements of its lists counted; rules by the thousand look at each."""
 
 
@@ -30,13 +31,19 @@ class Matcher:
 
     def matches(self, record: Record) -> list[Match]:
         """Return the matches of one record. Raises DeadLetter where it is no event that can be evaluated."""
-        event = from_wire(record.value, record.header("schema") or SCHEMA)
-        if not all(part is None or isinstance(part, str) for part in event.logsource):
-            raise DeadLetter("malformed_event", "the logsource's parts must be strings")
-        if (number := _values(event)) > MAX_VALUES:
+        wire = record.value
+        document = decode(wire, record.header("schema") or SCHEMA)
+        fields: dict[str, Any] = document["fields"]
+        if len(wire) > 2 * MAX_VALUES and (number := _values(fields)) > MAX_VALUES:  # a value takes two bytes or more
             raise DeadLetter("too_many_values", f"{number}; the rules are evaluated on up to {MAX_VALUES}")
+        source = document["logsource"].get
+        kind = (source("product"), source("category"), source("service"))
+        hits = self._rules.evaluate(kind, fields, self._failed, wire)
+        return self._matches(hits, from_document(document), record) if hits else []
+
+    def _matches(self, hits: list[Hit], event: Event, record: Record) -> list[Match]:
         found: list[Match] = []
-        for hit in self._rules.evaluate(event.logsource, event.fields, self._failed, record.value):
+        for hit in hits:
             verdict = self._gate.admit(hit.rule.ref.id, record.timestamp)
             found.append(_match(hit, event, full=verdict.full))
             if verdict.begins:
@@ -44,8 +51,8 @@ class Matcher:
         return found
 
 
-def _values(event: Event) -> int:
-    return sum(len(value) if isinstance(value, list) else 1 for value in event.fields.values())
+def _values(fields: Mapping[str, Any]) -> int:
+    return sum(len(value) if isinstance(value, list) else 1 for value in fields.values())
 
 
 def _match(hit: Hit, event: Event, *, full: bool) -> Match:
@@ -69,7 +76,8 @@ def alert_key(rule: Rule, event: Event) -> str:
 
     A field that the event does not have gives no group of its own: host and site stand in.
     """
-    named = [_named(field, event.fields) for field in rule.alert_key]
+    names = native(rule.logsource, event.logsource).names if rule.alert_key else {}
+    named = [_named(names.get(field, field), event.fields) for field in rule.alert_key]
     parts = [event.site, event.host] if not named or None in named else [part for part in named if part is not None]
     key = "|".join([rule.ref.id, *map(_escaped, parts)])
     return key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}#{digest(key)}"

@@ -5,16 +5,16 @@ from typing import Any, Final, NamedTuple
 
 from correlator.engine.kind import Kind, Seen
 from correlator.engine.memory import BUDGET, Memory
+from correlator.engine.native import as_native
 from correlator.engine.plain import Holds, reasons
 from correlator.engine.record import Record
-from correlator.engine.tree import renamed
 from correlator.limit import Overtime, limited
 from correlator.source import Failure, Rule
 from correlator.statistics import Cost, Statistics
-from correlator.syntax import Node
 from soc.alerts import Reason
+from soc.errors import DeadLetter
 from soc.events import LogSource
-from soc.taxonomy import covers, names
+from soc.taxonomy import covers, native
 
 MAX_LOGSOURCES: Final = 4096
 """Logsources of events whose rules are remembered; an agent could invent more."""
@@ -78,7 +78,10 @@ class RuleSet:
         `wire`: the JSON that the fields were read from, if at hand; it spares looking at every value for keywords.
         A rule that fails is told to `failed`; when the budget is exhausted a second time, so are all that are left.
         """
-        kind = self._sources.get(logsource) or self._kind(logsource)
+        try:
+            kind = self._sources[logsource]
+        except (KeyError, TypeError):
+            kind = self._kind(logsource)
         try:
             fired = kind.fired(fields, wire)
             return [Hit(seen, fields) for seen in fired] if fired else []
@@ -105,24 +108,24 @@ class RuleSet:
         return Statistics(undecided=memory.undecided, judged=memory.judged, resets=memory.resets, rules=rules)
 
     def _kind(self, source: Source) -> Kind:
-        """Return what is evaluated for a logsource: logsources that the same rules cover share it."""
+        """Return what is evaluated for a logsource: logsources that the same rules cover share it.
+
+        Raises DeadLetter where a part is no string.
+        """
+        if not all(part is None or isinstance(part, str) for part in source):
+            raise DeadLetter("malformed_event", "the logsource's parts must be strings")
         logsource = LogSource(*source)
         covering = [rule for rule in self.rules if covers(rule.logsource, logsource)]
-        mappings = [names(rule.logsource, logsource) for rule in covering]
-        key = tuple((id(rule), *sorted(mapping.items())) for rule, mapping in zip(covering, mappings, strict=True))
+        said = [native(rule.logsource, logsource) for rule in covering]
+        key = tuple((id(rule), id(how)) for rule, how in zip(covering, said, strict=True))
         if key not in self._kinds:
-            pairs = zip(covering, mappings, strict=True)
-            seen = [Seen(rule, _as_named(rule.condition, mapping)) for rule, mapping in pairs]
-            self._kinds[key] = Kind(seen, self._memory)
+            pairs = zip(covering, said, strict=True)
+            self._kinds[key] = Kind([Seen(rule, as_native(rule.condition, how)) for rule, how in pairs], self._memory)
         if len(self._sources) >= MAX_LOGSOURCES:
             self._sources.clear()
         if sum(len(part or "") for part in logsource) <= MAX_NAME:
             self._sources[logsource] = self._kinds[key]
         return self._kinds[key]
-
-
-def _as_named(condition: Node, mapping: Mapping[str, str]) -> Node:
-    return renamed(condition, mapping) if mapping else condition
 
 
 def plain(seen: Sequence[Seen], fields: Mapping[str, Any], failed: Failed = _raise) -> list[Hit]:

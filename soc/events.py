@@ -7,6 +7,7 @@ Readers accept their own version and the one before.
 import base64
 import hashlib
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -33,6 +34,18 @@ class LogSource(NamedTuple):
 
 
 _LOGSOURCE: Final = LogSource._fields
+_TYPED: Final[dict[str, type]] = {
+    "id": str,
+    "time": int,
+    "received": int,
+    "site": str,
+    "host": str,
+    "logsource": dict,
+    "fields": dict,
+    "source": dict,
+}
+_TYPES: Final = tuple(_TYPED.values())
+_required = itemgetter(*_TYPED)
 
 
 class Event(NamedTuple):
@@ -114,37 +127,52 @@ def to_wire(event: Event) -> bytes:
 
 def from_document(document: Mapping[str, Any]) -> Event:
     """Return the event of a decoded wire form. Raises DeadLetter("malformed_event") naming what is wrong."""
+    check(document)
+    logsource = document["logsource"]
+    return Event(
+        document["id"],
+        document["time"],
+        document["received"],
+        document["site"],
+        document["host"],
+        LogSource(logsource.get("product"), logsource.get("category"), logsource.get("service")),
+        document["fields"],
+        document.get("raw"),
+        document.get("charset", "utf-8"),
+        document["source"],
+    )
+
+
+def check(document: Mapping[str, Any]) -> None:
+    """Raise DeadLetter("malformed_event") where a decoded wire form is no event."""
     try:
-        logsource = document["logsource"]
-        event = Event(
-            document["id"],
-            document["time"],
-            document["received"],
-            document["site"],
-            document["host"],
-            LogSource(logsource.get("product"), logsource.get("category"), logsource.get("service")),
-            document["fields"],
-            document.get("raw"),
-            document.get("charset", "utf-8"),
-            document["source"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DeadLetter("malformed_event", f"not an event: {error!r}") from None
-    if type(event.time) is not int or type(event.received) is not int or type(event.fields) is not dict:
-        raise DeadLetter("malformed_event", "time and received must be integers and fields an object")
-    if not (isinstance(event.id, str) and isinstance(event.host, str) and isinstance(event.site, str)):
-        raise DeadLetter("malformed_event", "id, host and site must be strings")
-    return event
+        found = tuple(map(type, _required(document)))
+    except KeyError as error:
+        raise DeadLetter("malformed_event", f"not an event: {error} is missing") from None
+    if found != _TYPES:
+        wrong = next(name for name, kind, want in zip(_TYPED, found, _TYPES, strict=True) if kind is not want)
+        want = {str: "a string", int: "an integer", dict: "an object"}[_TYPED[wrong]]
+        raise DeadLetter("malformed_event", f"{wrong} must be {want}")
 
 
-def from_wire(value: bytes, version: bytes = SCHEMA) -> Event:
-    """Return the event. Raises DeadLetter on another schema version or a value that is no event."""
+def decode(value: bytes, version: bytes = SCHEMA) -> dict[str, Any]:
+    """Return the checked document of a wire form. Raises DeadLetter on another schema version or what is no event."""
     if version not in READABLE:
         raise DeadLetter("schema_version", f"version {version!r}; this release reads {sorted(READABLE)}")
     try:
         document = orjson.loads(value)
+        if tuple(map(type, _required(document))) == _TYPES:
+            return document  # type: ignore[no-any-return]  # an object: it has the keys
     except orjson.JSONDecodeError as error:
         raise DeadLetter("malformed_event", f"not JSON: {error}") from None
+    except (KeyError, TypeError):
+        pass
     if not isinstance(document, dict):
         raise DeadLetter("malformed_event", "not a JSON object")
-    return from_document(document)
+    check(document)
+    return document
+
+
+def from_wire(value: bytes, version: bytes = SCHEMA) -> Event:
+    """Return the event. Raises DeadLetter on another schema version or a value that is no event."""
+    return from_document(decode(value, version))

@@ -1,7 +1,7 @@
 """Many regular expressions on one value: hyperscan says which may be found, `re` says which are."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from correlator.engine.atoms import check_of
@@ -15,6 +15,9 @@ _SEPARATORS: Final = Regex(r"[\x1c-\x1f]")
 _PLAIN: Final = re.compile(r"[ -~]*", re.ASCII)
 _FOREIGN: Final = re.compile(r"\{,|\\[vN]|\[:")
 """What hyperscan and `re` both read, and differently: a quantifier, a character, a name, a class."""
+
+_SEVERAL_LINES: Final = re.compile(r"\(\?[aiLmsux]*m")
+"""The flag within the expression: `^` then holds behind a last newline for `re` alone."""
 
 _LETTERS: Final = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 _KNOWN: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL
@@ -31,13 +34,9 @@ class Expressions:
         self._scanner, self._scanned = _scanner(list(atoms)) if AVAILABLE else (None, [])
         self._unscanned = [place for place in self._all if place not in set(self._scanned)]
 
-    def __bool__(self) -> bool:
-        """Tell whether there is any."""
-        return bool(self._searches)
-
-    def candidates(self, text: str) -> Iterator[tuple[int, Check]]:
-        """Yield the expressions that may be found in the text: the number of each, and `re`'s word on it."""
-        return map(self._searches.__getitem__, self._candidates(text))
+    def candidates(self, text: str) -> list[tuple[int, Check]]:
+        """Return the expressions that may be found in the text: the number of each, and `re`'s word on it."""
+        return [self._searches[place] for place in self._candidates(text)]
 
     def _candidates(self, text: str) -> Sequence[int]:
         """Return the places of what may be found. In ASCII mode hyperscan reads text beyond ASCII otherwise than `re`."""
@@ -62,9 +61,7 @@ def _is_alike(atom: Regex) -> bool:
     """Tell whether hyperscan, where it knows the expression, finds it in ASCII text wherever `re` does."""
     if not _PLAIN.fullmatch(atom.pattern) or _FOREIGN.search(atom.pattern):
         return False
-    several_lines = atom.flags & re.MULTILINE or (
-        "(?" in atom.pattern and re.compile(atom.pattern).flags & re.MULTILINE
-    )
+    several_lines = atom.flags & re.MULTILINE or _SEVERAL_LINES.search(atom.pattern)
     return not atom.flags & ~_KNOWN and not (several_lines and "^" in atom.pattern)
 
 

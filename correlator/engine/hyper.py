@@ -39,12 +39,24 @@ class Scanner:
         except hyperscan.error as error:
             raise ValueError(str(error)) from None
         self._scan = database.scan
+        self._noted: list[int] = []
 
     def found(self, data: bytes) -> list[int]:
         """Return the places of the expressions that are found, each once."""
         found: list[int] = []
         self._scan(data, lambda place, _start, _end, _flags, _context: found.append(place))
         return found
+
+    def any(self, data: bytes) -> bool:
+        """Tell whether an expression is found."""
+        self._scan(data, self._note)
+        if not self._noted:
+            return False
+        self._noted.clear()
+        return True
+
+    def _note(self, place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+        self._noted.append(place)
 
 
 def literal(data: bytes) -> bytes:

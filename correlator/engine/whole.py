@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from correlator.engine.atlas import Masks
-from correlator.engine.column import NONE, Column, Verdict
+from correlator.engine.column import Column, Verdict
 from correlator.engine.hyper import AVAILABLE, Scanner, literal
+from correlator.engine.judge import NONE
 from correlator.engine.memory import Memory
 from correlator.engine.needles import Needles
 from correlator.engine.plain import predicate
@@ -20,7 +21,7 @@ _RUN: Final = re.compile(r"[ !#-+.0-9;-@^-z|~-][ !#-+.0-@^-z|~-]*")
 _NUMBER: Final = re.compile(r"[0-9.e+-]*")
 """What may be written in another way: 1e3 is 1000."""
 
-_ESCAPE: Final = r"\\u(?:00[2-7]|0[1-9a-f]|[1-9a-f])"
+_ESCAPE: Final = r"\\u(?:00[2-7]|000[89acd]|0[1-9a-f]|[1-9a-f])"
 _ESCAPED: Final = re.compile(_ESCAPE)
 _SUSPECT: Final = (_ESCAPE.encode(), b"\\xe2\\x84\\xaa", b"\\xc5\\xbf")
 """A letter that is written as an escape, and the two beyond ASCII that are ASCII's without case (K, s)."""
@@ -34,18 +35,20 @@ class Whole:
         self._references = {n: predicate(test).holds for test, n in tests.items() if isinstance(test.atom, FieldRef)}
         keywords: dict[Atom, int] = {test.atom: n for test, n in tests.items() if not isinstance(test.atom, FieldRef)}
         self._column = Column(keywords, masks, memory)
-        self._prefilter = Prefilter(keywords) if keywords else None
+        self._may_hold = Prefilter(keywords).may_hold if keywords else None
+        self._timer = memory.timer
         self._nothing = self._column.verdict(NONE)
 
     def verdict(self, fields: Mapping[str, Any], wire: bytes | None) -> Verdict:
         """Return what an event means as a whole. `wire`: the JSON that the fields were read from."""
-        keywords = self._prefilter is not None and self._prefilter.may_hold(wire)
+        keywords = self._may_hold is not None and self._may_hold(wire)
         if not keywords and not self._references:
             return self._nothing
         atoms = NONE
         if keywords:
             atoms = atoms.union(*(self._column.several(value).atoms for value in fields.values()))
         if self._references:
+            self._timer.arm()  # a list in a list: each element with each
             record = Record(fields)
             atoms = atoms.union(number for number, holds in self._references.items() if holds(record))
         return self._column.verdict(atoms)
@@ -67,10 +70,10 @@ class Prefilter:
 
     def may_hold(self, wire: bytes | None) -> bool:
         """Tell whether a keyword may hold of some value of the event. Without its JSON one may."""
+        if self._scanner is not None and wire is not None:
+            return self._scanner.any(wire)
         if wire is None or self._automaton is None:
             return True
-        if self._scanner is not None:
-            return bool(self._scanner.found(wire))
         text = wire.decode("utf-8", "replace").casefold()
         return bool(self._automaton.found(text)) or _ESCAPED.search(text) is not None
 

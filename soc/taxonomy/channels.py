@@ -115,6 +115,7 @@ CATEGORIES: Final[Mapping[str, Mapping[int, str]]] = {
     "powershell": {4103: "ps_module", 4104: "ps_script"},
     "powershell-classic": {400: "ps_classic_start", 600: "ps_classic_provider_start", 800: "ps_classic_script"},
     "security": {4688: "process_creation", 4689: "process_termination", 5156: "network_connection"},
+    "dns-client": {3008: "dns_query"},
     "wmi": {5861: "wmi_event"},
 }
 """Service and EventID to Sigma's category: the appendix's table, and the events of `naming`."""

@@ -7,6 +7,7 @@
   SourceIp: SourceAddress. DestinationIp: DestAddress. DestinationPort: DestPort. Initiated: Direction, where %%14593 is
   outbound. Protocol is a number.
 - WMI-Activity 5861 for wmi_event [5861]. Destination: PossibleCause, the text of filter and consumer together.
+- DNS Client 3008 for dns_query. The names are Sysmon's, but it does not name the program: Image is unknown.
 - Windows Defender, for rules of the service windefend: names without spaces, the same with spaces (`defender`).
 
 [NNNN]: Microsoft's page "NNNN(S)" in "Advanced security audit policy settings"; [5861]: the template
@@ -22,8 +23,6 @@ DestinationHostname in 5156. A wrong name would be worse than none, so these are
   excuses or selects by the value's name, a third of the patterns, would mean something else.
 - Security 4656 and 4663 for file_event or file_access: of files, keys and processes alike, and of any access.
 - Security 5157 for network_connection: nothing was connected. 5158: a port was bound, nobody is at the other end.
-- DNS Client 3008 for dns_query: it does not name the program, by which rules excuse browsers. SigmaHQ has rules for
-  the service dns-client beside them.
 - Inbound connections: Windows, Sysmon and their versions disagree on which end is the source; rules that look at
   addresses ask for outbound ones.
 """
@@ -47,12 +46,14 @@ class Native(NamedTuple):
 
     `names`: field to the event's name for it. `values`: field to value (lower case) to the event's ways to write it; a
     value that is not there is the same. `devices`: fields that hold a path on a device (`DEVICES`) where rules write a
-    drive (`C:`) or leave its letter out (`*:`).
+    drive (`C:`) or leave its letter out (`*:`). `unknown`: fields that such events cannot tell and by which rules
+    excuse what is harmless; a test of one counts against the rule, asked or excused.
     """
 
     names: Mapping[str, str] = _NO_NAMES
     values: Mapping[str, Mapping[str, tuple[str, ...]]] = _NO_VALUES
     devices: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
 
 
 SAME: Final = Native()
@@ -93,6 +94,7 @@ _NATIVE: Final[Mapping[LogSource, Native]] = {
         },
         devices=frozenset({"Image"}),
     ),
+    LogSource("windows", "dns_query", "dns-client"): Native(unknown=frozenset({"Image"})),
     LogSource("windows", "wmi_event", "wmi"): Native(names={"Destination": "PossibleCause"}),
 }
 """Logsource of events to how they say what rules of their category ask for."""

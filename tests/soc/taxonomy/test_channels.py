@@ -36,7 +36,7 @@ SYSMON = "Microsoft-Windows-Sysmon/Operational"
         ),
         (
             {"Channel": "Microsoft-Windows-DNS-Client/Operational", "EventID": 3008},
-            LogSource("windows", None, "dns-client"),
+            LogSource("windows", "dns_query", "dns-client"),
         ),
         ({"Channel": "Acme/Operational", "EventID": 1}, LogSource("windows", None, None)),
         ({"EventID": "not a number"}, LogSource("windows", None, None)),

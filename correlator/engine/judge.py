@@ -1,0 +1,84 @@
+"""One field's atoms, and which of them hold of a value: nothing is remembered here."""
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, Final
+
+from correlator.engine.atoms import check_of
+from correlator.engine.expressions import Expressions
+from correlator.engine.needles import Needles
+from correlator.engine.patterns import EDGE, Look, sort
+from correlator.engine.record import text_of
+from correlator.engine.text import Check, fold
+from correlator.limit import Timer
+from correlator.syntax import Atom, Cidr, Compare, Exists, Glob, Null, Regex, TimePart
+
+NONE: Final[frozenset[int]] = frozenset()
+
+
+class Judge:
+    """The atoms of a field, by number.
+
+    `absent`: those that hold where the field is missing. `seconds`: by atom that its needle cannot decide alone, what
+    its second looks took so far. The timer is armed before `re` searches: what that takes depends on more than length.
+    """
+
+    def __init__(self, atoms: Mapping[Atom, int], timer: Timer) -> None:
+        """Build the automata."""
+        self._timer = timer
+        self._present = frozenset(number for atom, number in atoms.items() if atom == Exists(True))
+        self._null = self._present | {number for atom, number in atoms.items() if isinstance(atom, Null)}
+        self.absent = frozenset(number for atom, number in atoms.items() if atom == Exists(False))
+        patterns = sort({atom: number for atom, number in atoms.items() if isinstance(atom, Glob)})
+        self._patterns = patterns
+        self._needles = Needles(patterns.needles) if patterns.needles else None
+        self._brings = frozenset(patterns.looks)
+        self._auxiliary = frozenset(number for number in patterns.needles.values() if number < 0)
+        self._always = patterns.always + [
+            Look(n, check_of(a), cased=True) for a, n in atoms.items() if isinstance(a, Cidr | Compare | TimePart)
+        ]
+        self._expressions = Expressions({atom: number for atom, number in atoms.items() if isinstance(atom, Regex)})
+        self._decides_at_once = not (self._brings or self._always or self._expressions.numbers)
+        looks = (look.number for looks in (*patterns.looks.values(), self._always) for look in looks)
+        self.seconds = dict.fromkeys((*looks, *self._expressions.numbers), 0.0)
+
+    def of_value(self, value: Any) -> frozenset[int]:
+        """Return the atoms that hold of a value; of a list, those that hold of an element."""
+        text = value if value.__class__ is str else text_of(value)
+        if text is None:
+            return self._null
+        held = self._of_text(text) if text.__class__ is str else NONE.union(*map(self._of_text, text))
+        return held | self._present if self._present else held
+
+    def _of_text(self, text: str) -> frozenset[int]:
+        folded = fold(text)
+        held = NONE if self._needles is None else self._needles.found(f"\0{folded}\0")
+        exact = self._patterns.exact.get(folded)
+        if exact is not None:
+            held |= {exact}
+        if EDGE in folded:
+            held = self._without_false_edges(held, folded)
+        return held if self._decides_at_once else self._looked_twice(held, text, folded)
+
+    def _looked_twice(self, held: frozenset[int], text: str, folded: str) -> frozenset[int]:
+        brought = held & self._brings
+        looks = [look for number in brought for look in self._patterns.looks[number]] if brought else []
+        for look in (*looks, *self._always) if looks else self._always:
+            if self._holds(look.number, look.check, text if look.cased else folded):
+                held |= {look.number}
+        searches = self._expressions.candidates(text)
+        if searches:
+            self._timer.arm()
+            held = held.union(number for number, search in searches if self._holds(number, search, text))
+        return held - self._auxiliary if brought else held
+
+    def _holds(self, number: int, check: Check, text: str) -> bool:
+        begun = perf_counter()
+        held = check(text)
+        self.seconds[number] += perf_counter() - begun
+        return held
+
+    def _without_false_edges(self, held: frozenset[int], folded: str) -> frozenset[int]:
+        """Drop what was found only because the text itself has the character that marks its edges."""
+        edged = self._patterns.edged
+        return frozenset(n for n in held if n not in edged or edged[n]()(folded))
