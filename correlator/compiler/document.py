@@ -9,8 +9,14 @@ from sigma.rule.base import SigmaYAMLLoader
 MAX_DEPTH: Final = 64
 """Lists and maps within each other."""
 
+HARMLESS: Final = 1000
+"""Lists and maps within each other that the parser bears: a hundredth of its stack."""
+
 MAX_NODES: Final = 100_000
 """Values of one document, counted as often as aliases repeat them."""
+
+
+_TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH}, or aliases repeat each other without end"
 
 
 class Loader(SigmaYAMLLoader):
@@ -46,7 +52,12 @@ Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_int)
 
 
 def check_depth(text: str) -> None:
-    """Raise YAMLError where the text nests deeper than any rule. The parser's next step would crash the process."""
+    """Raise YAMLError where the text nests so deep that the parser's next step would crash the process.
+
+    A text that cannot is not looked at any closer here: each list or map has one of these characters of its own.
+    """
+    if sum(map(text.count, "[{-?:")) < HARMLESS:
+        return
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -55,17 +66,19 @@ def check_depth(text: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             mark = cast("yaml.Mark | None", event.start_mark)  # libyaml's has the same line and column
-            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=mark)
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=mark)
 
 
 def check_size(document: yaml.Node) -> None:
-    """Raise YAMLError where aliases make the document endless, or far larger than it is written."""
+    """Raise YAMLError where the document nests too deep, or aliases make it endless or far larger than it is written."""
     seen = 0
     waiting = [(document, 0)]
     while waiting:
         node, depth = waiting.pop()
         seen += 1
-        if depth > MAX_DEPTH or seen > MAX_NODES:
+        if depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=node.start_mark)
+        if seen > MAX_NODES:
             raise yaml.MarkedYAMLError(problem="too large: aliases repeat too much", problem_mark=node.start_mark)
         if isinstance(node, yaml.CollectionNode):
             parts = [each for pair in node.value for each in pair] if isinstance(node, yaml.MappingNode) else node.value

@@ -10,7 +10,7 @@ from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
 
-from correlator.compiler.document import check_depth
+from correlator.compiler.document import check_depth, check_size
 
 _KINDS: Final[Mapping[str, type]] = {"priority": int, "vars": dict}
 _OF_QUERIES: Final = ("postprocessing", "finalizers")
@@ -30,8 +30,7 @@ def read(texts: Iterable[tuple[str, str]]) -> ProcessingPipeline | None:
 
 def _read(file: str, text: str) -> ProcessingPipeline:
     try:
-        check_depth(text)
-        document = yaml.load(text, Loader=yaml.CSafeLoader)
+        document = _document(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -41,6 +40,18 @@ def _read(file: str, text: str) -> ProcessingPipeline:
         return ProcessingPipeline.from_dict(document)
     except Exception as error:  # noqa: BLE001 - pySigma meets a malformed pipeline with exceptions of any type
         raise PipelineError(f"{file}: no processing pipeline: {_said(error)}") from None
+
+
+def _document(text: str) -> Any:
+    check_depth(text)
+    loader = yaml.CSafeLoader(text)
+    try:
+        if (node := loader.get_single_node()) is None:
+            return None
+        check_size(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _check(file: str, document: Any) -> None:

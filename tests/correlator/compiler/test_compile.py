@@ -149,6 +149,17 @@ def test_yaml_that_nests_without_end_is_a_failure(tmp_path: Path, deep: str) -> 
     assert "nested deeper" in failure_of(tmp_path, deep).reason
 
 
+@pytest.mark.parametrize(("levels", "compiles"), [(60, True), (66, False)])
+def test_yaml_that_nests_deeper_than_any_rule_is_a_failure_of_its_document(
+    tmp_path: Path, levels: int, compiles: bool
+) -> None:
+    """The other documents of the file are rules."""
+    deep = RULE.replace("6a4dcd1b", "7a4dcd1b").replace("level:", f"x: {'[' * levels}{']' * levels}\nlevel:")
+    compiled = compile_files([write(tmp_path, "rule.yml", f"{RULE}---\n{deep}---\n{RULE}")], {})
+    assert len(compiled.rules) == 2 + compiles
+    assert [failure.line for failure in compiled.failures] == [] if compiles else [len(RULE.splitlines()) + 5]
+
+
 def test_aliases_that_multiply_are_a_failure(tmp_path: Path) -> None:
     """Ten lines that stand for ten thousand million values."""
     lines = ["a: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 11))]

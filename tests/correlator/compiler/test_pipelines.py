@@ -300,6 +300,8 @@ def test_a_selection_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None
         ("transformations: [{type: file_placeholders, path: /etc/passwd}]", "'file_placeholders' is not followed"),
         ("transformations: [{type: nest, items: [{type: http_placeholders, url: x}]}]", "'http_placeholders'"),
         ("transformations: " + "[" * 100_000, "nested deeper"),
+        ("transformations: &a [{type: nest, items: *a}]", "aliases repeat each other without end"),
+        ("transformations: []\n---\ntransformations: []", "not YAML"),
         ("!!python/object/apply:os.system [id]", "not YAML"),
     ],
 )
