@@ -40,6 +40,7 @@ class Scanner:
             raise ValueError(str(error)) from None
         self._scan = database.scan
         self._noted: list[int] = []
+        self._note_it = self._note  # bound once: `any` is called for every event
 
     def found(self, data: bytes) -> list[int]:
         """Return the places of the expressions that are found, each once."""
@@ -47,9 +48,9 @@ class Scanner:
         self._scan(data, lambda place, _start, _end, _flags, _context: found.append(place))
         return found
 
-    def any(self, data: bytes) -> bool:
+    def any(self, wire: bytes) -> bool:
         """Tell whether an expression is found."""
-        self._scan(data, self._note)
+        self._scan(wire, self._note_it)
         if not self._noted:
             return False
         self._noted.clear()

@@ -55,8 +55,8 @@ class Route:
             verdicts = tuple(map(_verdict_of, self._columns, map(fields.get, self._names, self._missing)))
         except TypeError:  # a list, or what is nested
             verdicts = self._verdicts(fields)
-        if self._whole is not None:
-            verdicts += (self._whole.verdict(fields, wire),)
+        if self._whole is not None and (said := self._whole.verdict(fields, wire)) is not None:
+            verdicts += (said,)
         try:
             return self._decided[verdicts]
         except KeyError:
@@ -83,8 +83,12 @@ class Route:
         values = zip(self._columns, map(fields.get, self._names, self._missing), strict=True)
         return tuple(column.several(value) if value.__class__ in _NESTED else column[value] for column, value in values)
 
-    def _decide(self, verdicts: tuple[Verdict, ...]) -> tuple[int, ...]:
+    def _decide(self, key: tuple[Verdict, ...]) -> tuple[int, ...]:
+        """Decide and remember what `key`, the verdicts of the columns and of the event as a whole, means."""
         self._memory.undecided += 1
+        verdicts = key
+        if self._whole is not None and len(key) == len(self._columns):
+            verdicts = (*key, self._whole.nothing)
         left = reduce(and_, map(_must, verdicts), -1)
         if left:
             left &= reduce(or_, map(_may, verdicts), self._sure)
@@ -92,7 +96,7 @@ class Route:
         if left:
             atoms = NONE.union(*[verdict.atoms for verdict in verdicts])
             fired = tuple(number for number in _bits(left) if self._holds(number, atoms))
-        self._decided[verdicts] = fired
+        self._decided[key] = fired
         self._memory.took(100 + 8 * len(verdicts))
         return fired
 

@@ -37,21 +37,19 @@ class Whole:
         self._column = Column(keywords, masks, memory)
         self._may_hold = Prefilter(keywords).may_hold if keywords else None
         self._timer = memory.timer
-        self._nothing = self._column.verdict(NONE)
+        self.nothing = self._column.verdict(NONE)
+        """What it means that none of the atoms holds."""
 
-    def verdict(self, fields: Mapping[str, Any], wire: bytes | None) -> Verdict:
-        """Return what an event means as a whole. `wire`: the JSON that the fields were read from."""
-        keywords = self._may_hold is not None and self._may_hold(wire)
-        if not keywords and not self._references:
-            return self._nothing
+    def verdict(self, fields: Mapping[str, Any], wire: bytes | None) -> Verdict | None:
+        """Return what an event means as a whole, None where no atom holds. `wire`: the JSON that the fields are from."""
         atoms = NONE
-        if keywords:
+        if self._may_hold is not None and self._may_hold(wire):
             atoms = atoms.union(*(self._column.several(value).atoms for value in fields.values()))
         if self._references:
             self._timer.arm()  # a list in a list: each element with each
             record = Record(fields)
             atoms = atoms.union(number for number, holds in self._references.items() if holds(record))
-        return self._column.verdict(atoms)
+        return self._column.verdict(atoms) if atoms else None
 
     def forget(self) -> None:
         """Drop everything that was remembered."""
@@ -66,16 +64,18 @@ class Prefilter:
         runs = {_run(atom) for atom in keywords}
         self._automaton = Needles(dict.fromkeys(runs, 0)) if "" not in runs else None
         expressions = [*(literal(run.encode()) for run in runs), *_SUSPECT]
-        self._scanner = Scanner(expressions, ["i"] * len(expressions)) if AVAILABLE and self._automaton else None
+        if AVAILABLE and self._automaton:
+            self._any = Scanner(expressions, ["i"] * len(expressions)).any
+        else:
+            self._any = self._any_without_hyperscan
 
     def may_hold(self, wire: bytes | None) -> bool:
         """Tell whether a keyword may hold of some value of the event. Without its JSON one may."""
-        if self._scanner is not None and wire is not None:
-            return self._scanner.any(wire)
-        if wire is None or self._automaton is None:
-            return True
+        return wire is None or self._any(wire)
+
+    def _any_without_hyperscan(self, wire: bytes) -> bool:
         text = wire.decode("utf-8", "replace").casefold()
-        return bool(self._automaton.found(text)) or _ESCAPED.search(text) is not None
+        return self._automaton is None or bool(self._automaton.found(text)) or _ESCAPED.search(text) is not None
 
 
 def _run(atom: Atom) -> str:
