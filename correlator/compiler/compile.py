@@ -132,11 +132,13 @@ def _rule(document: Anything, file: str, line: int, means: Means) -> Rule:
         raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
     if isinstance(detection := document.get("detection"), dict) and isinstance(detection.get("timeframe"), str):
         raise Refused("'timeframe' is deprecated; write a correlation rule", "detection")
-    parsed = pipelines.apply(means.pipeline, SigmaRule.from_dict({**document, "detection": translate.texts(detection)}))
+    parsed = SigmaRule.from_dict({**document, "detection": translate.texts(detection)})
+    parsed.fields = _alert_key(document.get("alert_key", []))  # pipelines rename these with those of the detection
+    pipelines.apply(means.pipeline, parsed)
     return Rule(
         ref=_ref(parsed),
         logsource=LogSource(*(_lower(getattr(parsed.logsource, part)) for part in LogSource._fields)),
-        alert_key=_alert_key(document.get("alert_key", [])),
+        alert_key=tuple(parsed.fields),
         file=file,
         line=line,
         condition=_condition(parsed, means.placeholders),
@@ -172,10 +174,10 @@ def _lower(name: str | None) -> str | None:
     return name.lower() if name else None
 
 
-def _alert_key(value: Anything) -> tuple[str, ...]:
+def _alert_key(value: Anything) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(field, str) and field for field in value):
         raise Refused("alert_key must be a list of field names", "alert_key")
-    return tuple(value)
+    return list(value)
 
 
 def _condition(parsed: SigmaRule, placeholders: translate.Placeholders) -> Node:

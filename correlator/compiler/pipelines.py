@@ -2,19 +2,36 @@
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 from sigma.conditions import ConditionAND, ConditionOR
+from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
+from sigma.processing.transformations import transformations
+from sigma.processing.transformations.base import PreprocessingTransformation
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
 
 from correlator.compiler.document import check_depth, check_size
 
 _KINDS: Final[Mapping[str, type]] = {"priority": int, "vars": dict}
 _OF_QUERIES: Final = ("postprocessing", "finalizers")
+_OF_FIELDS: Final = ("add_field", "remove_field", "set_field")
 _EXTERNAL: Final = frozenset({"file_placeholders", "http_placeholders", "command_placeholders"})
+
+
+@dataclass
+class OfNoUse(PreprocessingTransformation):
+    """Stands for what changes a rule's list `fields`: a rule's alert key is there while a pipeline is at work."""
+
+    field: Any = None
+    fields: Any = None
+
+    def apply(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
+        """Say that it was applied, which later parts of the pipeline may ask, and change nothing."""
+        super().apply(rule)
 
 
 class PipelineError(ValueError):
@@ -23,6 +40,7 @@ class PipelineError(ValueError):
 
 def read(texts: Iterable[tuple[str, str]]) -> ProcessingPipeline | None:
     """Return one pipeline made of those files, the lower priority first; None without any. Raises PipelineError."""
+    transformations.update(dict.fromkeys(_OF_FIELDS, OfNoUse))
     random.seed(0)  # names that pipelines make up are the same every time
     made = sorted((_read(file, text) for file, text in texts), key=lambda each: each.priority)
     return sum(made[1:], made[0]) if made else None

@@ -132,6 +132,17 @@ def test_alternatives_that_are_negated_each_stay_alternatives(tmp_path: Path) ->
     assert fires(made, {"A": "a", "B": "b"})
 
 
+def test_the_alert_key_is_renamed_with_the_fields(tmp_path: Path) -> None:
+    """Its fields are the rule's; what changes the list `fields` of a rule is not meant."""
+    text = "alert_key: [User, Other]\nfields: [Image]\n"
+    pipeline = (
+        RENAME + "- {type: add_field, field: x}\n- {type: set_field, fields: [y]}\n- {type: remove_field, field: Other}"
+    )
+    (tmp_path / "rule.yml").write_text(f"{text}{RULE}    sel: {{A: 1}}\n    condition: sel\n", encoding="utf-8")
+    (rule,) = compile_files([tmp_path / "rule.yml"], {}, read([("p.yml", "transformations:\n" + pipeline)])).rules
+    assert rule.alert_key == ("winlog.user", "Other")
+
+
 def test_a_value_is_mapped(tmp_path: Path) -> None:
     """To one, or to several of which any will do."""
     made = compiled(tmp_path, "User: root", "- {type: map_string, mapping: {root: ['0', toor]}}")
