@@ -15,7 +15,7 @@ from correlator.rules import RuleSet
 from correlator.source import Rule
 from correlator.syntax import All, Any, Named, Node, Not, Test
 from soc.events import LogSource
-from soc.taxonomy import covers
+from soc.taxonomy import covers, native
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,8 @@ class Cause(NamedTuple):
     """Tests of one field in one selection on which the outcome rests.
 
     `negated`: they stand under an odd number of `not`. `tests` hold or fail as `holds` says; `of` is how many tests of
-    the field stand beside each other there, these included; `all_of` that all of them were asked for.
+    the field stand beside each other there, these included; `all_of` that all of them were asked for. Without tests:
+    what the event's kind cannot tell, which counts against the rule.
     """
 
     selection: str
@@ -131,6 +132,9 @@ def causes(verdict: Verdict) -> list[Cause]:
 
 def _causes(verdict: Verdict, selection: str, *, negated: bool) -> Iterator[Cause]:
     if not verdict.decisive:
+        return
+    if not verdict.tests and not verdict.parts:
+        yield Cause(selection, negated, None, verdict.holds, (), 0, all_of=False)
         return
     if (field := only_field(verdict)) is not None:
         tests = verdict.tests
@@ -180,6 +184,12 @@ class Explanation:
     fields: Mapping[str, Anything]
     covered: bool
     verdict: Verdict
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What such events call the rule's fields otherwise: the event's name to the rule's."""
+        names = native(self.rule.logsource, self.logsource).names if self.covered else {}
+        return {name: field for field, name in names.items()}
 
     @property
     def fired(self) -> bool:

@@ -34,6 +34,8 @@ MAX_VALUE: Final = 72
 WHOLE: Final = 65_536
 """Characters of an event's value where nothing is folded."""
 
+_UNTOLD: Final = "events of this kind cannot tell"
+
 _FIELD: Final = "cyan"
 _VALUE: Final = "yellow"
 
@@ -80,16 +82,12 @@ class View:
 
     def _told_once(self, found: list[Cause]) -> list[tuple[Text, Cause]]:
         """Return causes with the selections that they stand in: a missing field is told once for all of them."""
-        told: dict[object, tuple[Text, Cause]] = {}
+        told: dict[object, tuple[Cause, dict[str, None]]] = {}
         for cause in found:
             missing = cause.field is not None and seen(cause.field, self._fields).absence is Absence.MISSING
-            key = (cause.field, cause.holds, cause.negated) if missing else cause
-            name = Text("not " if cause.negated else "").append(visible(cause.selection), style="bold")
-            if key not in told:
-                told[key] = (name, cause)
-            elif name.plain not in told[key][0].plain.split(", "):
-                told[key][0].append(", ").append_text(name)
-        return list(told.values())
+            key = (cause.field, cause.holds, cause.negated) if missing or not cause.tests else cause
+            told.setdefault(key, (cause, {}))[1][cause.selection or "condition"] = None
+        return [(_selections(cause, list(names)), cause) for cause, names in told.values()]
 
     def _uncovered(self) -> Text:
         wanted = self._explanation.rule.logsource
@@ -98,6 +96,8 @@ class View:
         return Text(visible(f"the rule is for {parts}, the event is {have}: the rule does not see it. If it did:", 400))
 
     def _cause(self, cause: Cause) -> Text:
+        if not cause.tests:
+            return Text(f"{_UNTOLD}: it counts against the rule")
         atoms = [wording(test.atom) for test in cause.tests]
         if cause.field is None:
             return _of_keywords(cause, atoms)
@@ -115,7 +115,10 @@ class View:
         limit = WHOLE if self._every else 3 * MAX_VALUE
         for field, tests in _by_field(self._explanation.verdict).items():
             atoms = [wording(each.node.atom) for each in tests if isinstance(each.node, Test)]
-            table.add_row("", Text(visible(field), style=_FIELD), _value(seen(field, self._fields), atoms, limit))
+            value = _value(seen(field, self._fields), atoms, limit)
+            if field in self._explanation.names:
+                value.append(f"  {visible(self._explanation.names[field])} in the rule", style="dim")
+            table.add_row("", Text(visible(field), style=_FIELD), value)
         if any(isinstance(each.node, Test) and each.node.field is None for each in self._explanation.verdict.tests):
             table.add_row("", Text("any value", style="italic"), Text(f"of {len(self._fields)} fields", style="dim"))
         return table
@@ -138,13 +141,15 @@ class View:
         label = Text.assemble(_mark(verdict.holds), " ", prefix, self._label(inner))
         branch = tree.add(label if verdict.decisive else _dimmed(label))
         if only_field(inner) is None:
-            for part in inner.parts:
+            for part in inner.parts if inner.tests else ():
                 self._grow(branch, part)
         elif isinstance(inner.node, All | Any):
             self._list(branch, inner)
 
     def _label(self, verdict: Verdict) -> Text:
         field = only_field(verdict)
+        if not verdict.tests:
+            return Text(_UNTOLD, style="italic")
         if field is None:
             return Text("all of" if isinstance(verdict.node, All) else "any of")
         atoms = [wording(each.node.atom) for each in verdict.tests if isinstance(each.node, Test)]
@@ -204,6 +209,12 @@ def _near(file: str) -> str:
     """Return the path as it is from here, where it is below."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def _selections(cause: Cause, names: Sequence[str]) -> Text:
+    text = Text("not " if cause.negated else "")
+    text.append(visible(", ".join(names[:FIRST]), 400), style="bold")
+    return text.append(f" and {len(names) - FIRST} more") if len(names) > FIRST else text
 
 
 def _by_field(verdict: Verdict) -> dict[str, list[Verdict]]:

@@ -1,5 +1,6 @@
 """Explanations: each node as the engine has it, and what the outcome rests on."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,3 +129,19 @@ def test_what_is_seen_tells_missing_null_and_empty_apart() -> None:
     assert seen("List", fields).texts == ("a", "1")
     assert seen("CommandLine", fields) == ("CommandLine", (), Absence.MISSING, "commandLine")
     assert seen("Other", fields).lookalike is None
+
+
+def test_what_an_events_kind_cannot_tell_is_a_cause(rule_from: RuleFrom) -> None:
+    """A selection without a test left in it counts against the rule."""
+    verdict = explain(All((Named("sel", Alternatives(())), Test("a", Exists(wanted=True)))), {"a": 1})
+    (cause,) = causes(verdict)
+    assert (cause.selection, cause.tests, cause.holds) == ("sel", (), False)
+
+
+def test_names_that_an_event_has_for_the_rules_fields_are_told(rule_from: RuleFrom) -> None:
+    """Security 4688 for a rule of process creations."""
+    (rule,) = rule_from("sel: {Image: x}\ncondition: sel").rules
+    rule = replace(rule, logsource=LogSource("windows", "process_creation"))
+    found = explanation(rule, LogSource("windows", "process_creation", "security"), {"NewProcessName": "x"})
+    assert found.fired
+    assert found.names["NewProcessName"] == "Image"
