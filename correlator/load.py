@@ -3,6 +3,7 @@
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
 from threading import Event
@@ -59,16 +60,29 @@ def compile_rules(choice: Choice, cache: Path | None = None, given_up: Event | N
     When another thread sets `given_up`, the child is killed. Raises RulesError where a path is missing, a pipeline or a
     file of placeholders cannot be read, or the child fails or is killed.
     """
-    if missing := [str(path) for path in choice.paths if not path.exists()]:
+    _check(choice.paths)
+    request = _request(choice)
+    kept = Cache(cache) if cache else None
+    given_up = given_up or Event()
+    compiled = kept.read(_fingerprint(request, given_up)) if kept else None
+    if compiled is None:
+        compiled = _compiled(request, kept, given_up)
+    return apply(choice, compiled)
+
+
+def _check(paths: Sequence[Path]) -> None:
+    missing = []
+    for path in paths:
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(str(path))
+        except (OSError, ValueError) as error:
+            raise RulesError(f"{path}: cannot be read: {error} (correlate.rules)") from None
+    if missing:
         raise RulesError(
             f"there is no {', '.join(missing)}: name rule files or folders in the settings (correlate.rules)"
         )
-    request = _request(choice)
-    kept = Cache(cache) if cache else None
-    compiled = kept.read(_fingerprint(request)) if kept else None
-    if compiled is None:
-        compiled = _compiled(request, kept, given_up or Event())
-    return apply(choice, compiled)
 
 
 def _compiled(request: bytes, kept: Cache | None, given_up: Event) -> Compiled:
@@ -85,13 +99,15 @@ def _compiled(request: bytes, kept: Cache | None, given_up: Event) -> Compiled:
 
 def _request(choice: Choice) -> bytes:
     """Return what the compiler is asked; whatever it reads but the rules is in it."""
-    return orjson.dumps(
-        {
-            "paths": [str(path) for path in choice.paths or (builtin(),)],
-            "placeholders": _placeholders(choice),
-            "pipelines": [(str(path), _text(path, "correlate.pipelines")) for path in choice.pipelines],
-        }
-    )
+    asked = {
+        "paths": [str(path) for path in choice.paths or (builtin(),)],
+        "placeholders": _placeholders(choice),
+        "pipelines": [(str(path), _text(path, "correlate.pipelines")) for path in choice.pipelines],
+    }
+    try:
+        return orjson.dumps(asked)
+    except TypeError as error:
+        raise RulesError(f"a path or a placeholder of the settings (correlate) is no text: {error}") from None
 
 
 def _placeholders(choice: Choice) -> dict[str, list[str | int]]:
@@ -109,10 +125,12 @@ def _text(file: Path, setting: str) -> str:
         raise RulesError(f"{file}: cannot be read: {error} ({setting})") from None
 
 
-def _fingerprint(request: bytes) -> str:
+def _fingerprint(request: bytes, given_up: Event) -> str:
     made = Fingerprint(request)
+    end = monotonic() + TIMEOUT
     for file in read_all([Path(path) for path in orjson.loads(request)["paths"]]):
         made.add(file)
+        _go_on(given_up, end)
     return str(made)
 
 
@@ -135,16 +153,20 @@ def _answer(child: Popen[bytes], request: bytes, given_up: Event) -> tuple[bytes
     """Return what the child writes to its two outputs, unless it takes too long or its work is given up."""
     end = monotonic() + TIMEOUT
     unsent: bytes | None = request
-    while not given_up.is_set():
+    while True:
         try:
             return child.communicate(unsent, timeout=max(0.0, min(LOOK, end - monotonic())))
         except TimeoutExpired:
             unsent = None  # `communicate` goes on with what it took at first
-            if monotonic() >= end:
-                raise RulesError(
-                    f"the rules were not compiled within {TIMEOUT:g} s; name fewer in correlate.rules"
-                ) from None
-    raise RulesError("the compile was given up")
+        _go_on(given_up, end)
+
+
+def _go_on(given_up: Event, end: float) -> None:
+    """Raise RulesError where the work is given up, or takes too long."""
+    if given_up.is_set():
+        raise RulesError("the compile was given up")
+    if monotonic() >= end:
+        raise RulesError(f"the rules were not compiled within {TIMEOUT:g} s; name fewer in correlate.rules")
 
 
 def _nothing(choice: Choice, compiled: Compiled) -> str:

@@ -46,9 +46,16 @@ def read_all(paths: Sequence[Path]) -> Iterator[RuleFile]:
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
-        for each in _within(path, seen) if path.is_dir() else [path]:
+        for each in _within(path, seen) if _is_folder(path) else [path]:
             if (found := each if isinstance(each, RuleFile) else _read(each, seen)) is not None:
                 yield found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # no permission: to read it fails too, and that is told
+        return False
 
 
 def _within(top: Path, seen: set[tuple[int, int]]) -> Iterator[Path | RuleFile]:

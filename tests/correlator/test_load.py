@@ -252,6 +252,32 @@ def test_what_is_missing_is_named_with_its_setting(rules: Path, tmp_path: Path) 
             load(choice)
 
 
+def test_what_may_not_be_looked_at_is_named(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder within one that we may not enter, or a name that is none, is not a missing one."""
+    stat = Path.stat
+
+    def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == rules:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", refuse)
+        with pytest.raises(RulesError, match=r"rules: cannot be read: .*Permission denied"):
+            load(Choice((rules,)))
+    with pytest.raises(RulesError, match="cannot be read: embedded null byte"):
+        load(Choice((Path("a\0b"),)))
+
+
+def test_a_name_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    """The settings and the compiler speak UTF-8; files within a folder may be called anything."""
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff"))
+    write(odd, 1)
+    with pytest.raises(RulesError, match="no text"):
+        load(Choice((odd,)))
+    assert [rule.file for rule in load(Choice((tmp_path,)), tmp_path / "cache").rules] == [str(odd / "rule1.yml")]
+
+
 def test_a_selection_that_leaves_nothing_is_named(rules: Path) -> None:
     """Which part of it took how many: a typing error is found at once."""
     choice = Choice((rules,), disabled=("rule1.yml",), only=Selection(levels=frozenset({Level.CRITICAL})))
