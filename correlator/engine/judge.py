@@ -31,7 +31,7 @@ class Judge:
         self.absent = frozenset(number for atom, number in atoms.items() if atom == Exists(False))
         patterns = sort({atom: number for atom, number in atoms.items() if isinstance(atom, Glob)})
         self._patterns = patterns
-        self._needles = Needles(patterns.needles) if patterns.needles else None
+        self._needles = Needles(patterns.needles, timer) if patterns.needles else None
         self._brings = frozenset(patterns.looks)
         self._auxiliary = frozenset(number for number in patterns.needles.values() if number < 0)
         self._always = patterns.always + [

@@ -8,6 +8,7 @@ from typing import Final
 import ahocorasick
 
 from correlator.engine.hyper import AVAILABLE, Scanner, literal
+from correlator.limit import Timer
 
 LONG: Final = 400
 """Characters from which hyperscan is quicker."""
@@ -18,8 +19,9 @@ _number = itemgetter(1)
 class Needles:
     """Texts, each known by its number, found wherever they stand in a value."""
 
-    def __init__(self, needles: Mapping[str, int]) -> None:
-        """Build the automaton of at least one needle, none of them empty."""
+    def __init__(self, needles: Mapping[str, int], timer: Timer | None = None) -> None:
+        """Build the automaton of at least one needle, none of them empty. `timer`: may run when one is searched for."""
+        self._timer = timer
         self._needles = needles
         self._numbers = tuple(needles.values())
         self._automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
@@ -36,6 +38,8 @@ class Needles:
 
     @cached_property
     def _scanner(self) -> Scanner:
-        """What searches long values; made when the first comes."""
+        """What searches long values; made when the first comes, and not at the expense of that event's time."""
+        if self._timer is not None:
+            self._timer.disarm()
         expressions = [literal(needle.encode("utf-8", "surrogatepass")) for needle in self._needles]
         return Scanner(expressions, [""] * len(expressions))

@@ -13,6 +13,7 @@ from correlator.engine.needles import Needles
 from correlator.engine.plain import predicate
 from correlator.engine.record import Record
 from correlator.engine.text import fold
+from correlator.limit import Timer
 from correlator.syntax import Atom, FieldRef, Glob, Test
 
 _RUN: Final = re.compile(r"[ !#-+.0-9;-@^-z|~-][ !#-+.0-@^-z|~-]*")
@@ -35,7 +36,7 @@ class Whole:
         self._references = {n: predicate(test).holds for test, n in tests.items() if isinstance(test.atom, FieldRef)}
         keywords: dict[Atom, int] = {test.atom: n for test, n in tests.items() if not isinstance(test.atom, FieldRef)}
         self._column = Column(keywords, masks, memory)
-        self._may_hold = Prefilter(keywords).may_hold if keywords else None
+        self._may_hold = Prefilter(keywords, memory.timer).may_hold if keywords else None
         self._timer = memory.timer
         self.nothing = self._column.verdict(NONE)
         """What it means that none of the atoms holds."""
@@ -59,10 +60,10 @@ class Whole:
 class Prefilter:
     """Tells from an event's JSON that no keyword holds, which is nearly always so."""
 
-    def __init__(self, keywords: Mapping[Atom, int]) -> None:
+    def __init__(self, keywords: Mapping[Atom, int], timer: Timer | None = None) -> None:
         """Take from each keyword the longest run of characters that JSON leaves alone."""
         runs = {_run(atom) for atom in keywords}
-        self._automaton = Needles(dict.fromkeys(runs, 0)) if "" not in runs else None
+        self._automaton = Needles(dict.fromkeys(runs, 0), timer) if "" not in runs else None
         expressions = [*(literal(run.encode()) for run in runs), *_SUSPECT]
         if AVAILABLE and self._automaton:
             self._any = Scanner(expressions, ["i"] * len(expressions)).any
