@@ -19,18 +19,13 @@ MINUTE: Final = 60.0
 HOUR: Final = 3600.0
 NOTHING: Final = Cost()
 
-FEW: Final = 1000
-"""Evaluations: where a rule had fewer in a minute, it may still take the budget of so many."""
-
-MICROSECOND: Final = 1e-6
-
 
 class Costs:
     """Follows a rule set's statistics. What a rule that is gone took stays in the metrics."""
 
-    def __init__(self, rules: RuleSet, budget_us: int, metrics: Metrics, clock: Clock) -> None:
-        """Begin with these rules; `budget_us`: processor time that a rule may take an evaluation, in the mean."""
-        self._budget = budget_us * MICROSECOND
+    def __init__(self, rules: RuleSet, percent: float, metrics: Metrics, clock: Clock) -> None:
+        """Begin with these rules; `percent` of one processor is what a rule may take, in the mean of a minute."""
+        self._share = percent / 100
         self._metrics = metrics
         self._clock = clock
         self._named: dict[str, float] = {}
@@ -74,15 +69,17 @@ class Costs:
 
     def _judge(self, now: float) -> None:
         """Name the rules that were slow for a minute: each in the metrics, and once an hour in the log."""
+        seconds = now - self._minute
         for rule, cost in _since(self._at_minute, self._told.rules):
-            if cost.seconds > self._budget * max(cost.evaluations, FEW):
+            if cost.seconds > self._share * seconds:
                 self._metrics.rule_slow.labels(rule).inc()
-                self._name(rule, cost, now)
+                self._name(rule, cost, 100 * cost.seconds / seconds, now)
         self._begin_minute(now)
 
-    def _name(self, rule_id: str, cost: Cost, now: float) -> None:
+    def _name(self, rule_id: str, cost: Cost, percent: float, now: float) -> None:
         if now < self._named.get(rule_id, now):
             return
+        self._named = {each: until for each, until in self._named.items() if until > now}
         self._named[rule_id] = now + HOUR
         rule = next(each for each in self._rules.rules if each.ref.id == rule_id)
         log.warning(
@@ -90,9 +87,9 @@ class Costs:
             rule=rule.ref.title,
             file=rule.file,
             line=rule.line,
+            processor=f"{percent:.1f} %",
             evaluations=cost.evaluations,
-            microseconds_each=round(cost.seconds / max(cost.evaluations, 1) / MICROSECOND),
-            remedy="simplify its regular expressions, leave it out (correlate.disabled), or raise correlate.rule_budget_us",
+            remedy="simplify its regular expressions, or leave it out (correlate.disabled)",
         )
 
 

@@ -55,7 +55,7 @@ class Detector:
         self._clock = clock
         self._max_value = settings.bus.max_value_bytes - PLACE
         self._gate = FloodGate(settings.correlate.flood_per_minute, settings.correlate.flood_samples)
-        self._costs = Costs(rules, settings.correlate.rule_budget_us, metrics, clock)
+        self._costs = Costs(rules, settings.correlate.rule_budget_percent, metrics, clock)
 
     @property
     def rules(self) -> RuleSet:

@@ -67,7 +67,9 @@ class Metrics:
         self.memory_resets = self._counter("memory_resets", "How often everything remembered of values was forgotten")
         self.rule_evaluations = self._counter("rule_evaluations", "Evaluations of a rule's condition", "rule")
         self.rule_cost = self._counter("rule_cost_seconds", "Processor time that a rule took", "rule")
-        self.rule_slow = self._counter("rule_slow", "Minutes in which a rule took more than its budget", "rule")
+        self.rule_slow = self._counter(
+            "rule_slow", "Minutes in which a rule took more than its share of the processor", "rule"
+        )
         self.rule_matches = self._counter("rule_matches", "Matches, a rule", "rule")
         self.rule_errors = self._counter("rule_errors", "Evaluations that failed; the rule did not match", "rule")
         self.rule_floods = self._counter("rule_floods", "Minutes in which a rule matched beyond its bound", "rule")

@@ -53,8 +53,8 @@ class CorrelateSettings(Section):
     """Folder where compiled rules are kept, so that the next start is quicker. Empty: they are not."""
     reload_seconds: Annotated[float, Field(ge=0)] = 5.0
     """How often the files are looked at for changes, which reload the rules; 0: never, SIGHUP reloads them."""
-    rule_budget_us: Annotated[int, Field(ge=1)] = 100
-    """Microseconds of processor time for one evaluation of a rule, in the mean of a minute; beyond it the log names it."""
+    rule_budget_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Share of one processor that a rule may take, in the mean of a minute; beyond it the log and a metric name it."""
     flood_per_minute: Annotated[int, Field(ge=1)] = 5000
     """Matches of one rule in a minute beyond which only samples are stored in full."""
     flood_samples: Annotated[int, Field(ge=1)] = 100

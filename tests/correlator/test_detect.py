@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from correlator.costs import MINUTE, PERIOD
 from correlator.detect import MAX_PUBLISH, Detector
 from correlator.engine.record import Record as Fields
 from correlator.flood import FLOOD_RULE
@@ -19,7 +20,7 @@ from soc.errors import DeadLetter, Retry
 from soc.events import to_wire
 from soc.metrics import Metrics
 from soc.settings import BusSettings, Settings
-from soc.testing import make_event
+from soc.testing import ManualClock, make_event
 from tests.correlator.flaky import FlakyBus, fallen_back
 
 RuleFrom = Callable[..., RuleSet]
@@ -225,6 +226,48 @@ async def test_a_slow_batch_lets_the_loop_take_its_turn(
         await Detector(settings, rules, bus, metrics, clock).detect(records)
     beating.cancel()
     assert beats >= 10
+
+
+async def test_what_a_rule_costs_is_told(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """Evaluations and seconds by rule, and how much was remembered; a poll that finds nothing tells it too."""
+    clock = ManualClock()
+    detector = Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, clock)
+    await detector.detect(await events(bus, read, range(10)))
+    clock.advance(PERIOD)
+    await detector.detect([])
+    (rule,) = detector.rules.rules
+    assert value(metrics, "rule_evaluations_total", rule=rule.ref.id) >= 1
+    assert 0 < value(metrics, "rule_cost_seconds_total", rule=rule.ref.id) < 1
+    assert 1 <= value(metrics, "events_undecided_total") <= 10
+    assert value(metrics, "values_judged_total") >= 1
+
+
+async def test_other_rules_are_in_force_from_the_next_batch_on(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """Those that come while a batch is evaluated wait for its end; the counts of floods go on."""
+    first = rule_from(FAILED_LOGIN)
+    (rule,) = first.rules
+    detector = Detector(settings, first, bus, metrics, SystemClock())
+    minute = 60_000_000
+    records = [r._replace(timestamp=r.timestamp // minute * minute) for r in await events(bus, read, range(120))]
+    publish = bus.publish
+
+    async def meanwhile(topic: str, messages: Sequence[Message]) -> None:
+        detector.adopt(RuleSet([replace(rule, ref=replace(rule.ref, title="Changed"))]))
+        assert detector.rules is first
+        await publish(topic, messages)
+
+    bus.publish = meanwhile  # type: ignore[method-assign]  # to adopt in the middle of a batch
+    await detector.detect(records[:60])
+    bus.publish = publish  # type: ignore[method-assign]
+    await detector.detect(records[60:])
+    matches = [Match.from_document(orjson.loads(record.value)) for record in await read(MATCHES)]
+    titles = [match.rule.title for match in matches if match.rule.id == rule.ref.id]
+    assert (titles.count(rule.ref.title), titles.count("Changed")) == (60, 60)
+    assert sum(match.rule.id == FLOOD_RULE for match in matches) == 1
 
 
 async def test_nothing_to_do_is_done(settings: Settings, bus: FlakyBus, metrics: Metrics, rule_from: RuleFrom) -> None:
