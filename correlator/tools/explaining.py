@@ -101,6 +101,12 @@ def seen(field: str, fields: Mapping[str, Anything]) -> Seen:
     return Seen(field, (text,) if isinstance(text, str) else text)
 
 
+def field_with(test: Test, fields: Mapping[str, Anything]) -> str | None:
+    """Return the first field of the event whose value satisfies a keyword, or None."""
+    record = Record(fields)
+    return next((name for name in fields if _holds(Test(name, test.atom), record)), None)
+
+
 def _lookalike(field: str, fields: Mapping[str, Anything]) -> str | None:
     return next((name for name in fields if name.casefold() == field.casefold()), None)
 

@@ -25,7 +25,8 @@ from correlator.tools.wording import wording
 from soc.errors import Stop
 from soc.events import Event, LogSource
 from soc.rules.app import cache_of
-from soc.rules.view import View, condition_of, parts_of
+from soc.rules.phrases import condition_of, parts_of
+from soc.rules.view import View
 from soc.settings import Settings
 
 LISTED = 5

@@ -12,24 +12,28 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from correlator.syntax import All, Any, FieldRef, Named, Node, Not, Test
-from correlator.tools.explaining import Absence, Cause, Explanation, Seen, Verdict, causes, only_field, seen
-from correlator.tools.wording import Wording, wording
-from soc.alerts import Reason
-from soc.events import LogSource
+from correlator.syntax import All, Any, FieldRef, Named, Not, Test
+from correlator.tools.explaining import Absence, Cause, Explanation, Verdict, causes, field_with, only_field, seen
+from correlator.tools.wording import wording
 from soc.printing import COLOURS, visible
+from soc.rules.phrases import (
+    FIRST,
+    MAX_VALUE,
+    asked,
+    condition_of,
+    of_keywords,
+    of_values,
+    one_of_list,
+    parts_of,
+    selections,
+    value_of,
+)
 
 FOLDED: Final = 8
 """Values of a list that are shown; of a longer one those that hold, or the first few."""
 
-FIRST: Final = 3
-"""Values of a long list that are shown where none holds."""
-
 MAX_CAUSES: Final = 12
 """Reasons that are said in words."""
-
-MAX_VALUE: Final = 72
-"""Characters of an event's value, and of a pattern."""
 
 WHOLE: Final = 65_536
 """Characters of an event's value where nothing is folded."""
@@ -37,7 +41,6 @@ WHOLE: Final = 65_536
 _UNTOLD: Final = "events of this kind cannot tell"
 
 _FIELD: Final = "cyan"
-_VALUE: Final = "yellow"
 
 
 class View:
@@ -87,7 +90,7 @@ class View:
             missing = cause.field is not None and seen(cause.field, self._fields).absence is Absence.MISSING
             key = (cause.field, cause.holds, cause.negated) if missing or not cause.tests else cause
             told.setdefault(key, (cause, {}))[1][cause.selection or "condition"] = None
-        return [(_selections(cause, list(names)), cause) for cause, names in told.values()]
+        return [(selections(cause, list(names)), cause) for cause, names in told.values()]
 
     def _uncovered(self) -> Text:
         wanted = self._explanation.rule.logsource
@@ -99,14 +102,15 @@ class View:
         if not cause.tests:
             return Text(f"{_UNTOLD}: it counts against the rule")
         atoms = [wording(test.atom) for test in cause.tests]
-        if cause.field is None:
-            return _of_keywords(cause, atoms)
-        found = seen(cause.field, self._fields)
-        text = Text.assemble((visible(cause.field), _FIELD), " is ", _value(found, atoms))
+        field = cause.field or field_with(cause.tests[0], self._fields)
+        if field is None:
+            return of_keywords(atoms)
+        found = seen(field, self._fields)
+        text = Text.assemble((visible(field), _FIELD), " is ", value_of(found, atoms))
         if found.absence is not Absence.MISSING:
-            text.append(", ").append_text(_of_values(cause, atoms))
+            text.append(", ").append_text(of_values(cause, atoms))
         for name in dict.fromkeys(test.atom.other for test in cause.tests if isinstance(test.atom, FieldRef)):
-            text.append(f"; {visible(name)} is ").append_text(_value(seen(name, self._fields), ()))
+            text.append(f"; {visible(name)} is ").append_text(value_of(seen(name, self._fields), ()))
         return text
 
     def _seen_fields(self) -> Table:
@@ -115,7 +119,7 @@ class View:
         limit = WHOLE if self._every else 3 * MAX_VALUE
         for field, tests in _by_field(self._explanation.verdict).items():
             atoms = [wording(each.node.atom) for each in tests if isinstance(each.node, Test)]
-            value = _value(seen(field, self._fields), atoms, limit)
+            value = value_of(seen(field, self._fields), atoms, limit)
             if field in self._explanation.names:
                 value.append(f"  {visible(self._explanation.names[field])} in the rule", style="dim")
             table.add_row("", Text(visible(field), style=_FIELD), value)
@@ -154,7 +158,7 @@ class View:
             return Text("all of" if isinstance(verdict.node, All) else "any of")
         atoms = [wording(each.node.atom) for each in verdict.tests if isinstance(each.node, Test)]
         name = Text("any value", style="italic") if field.name is None else Text(visible(field.name), style=_FIELD)
-        return Text.assemble(name, " ", _asked(verdict, atoms))
+        return Text.assemble(name, " ", asked(verdict, atoms))
 
     def _list(self, branch: Tree, verdict: Verdict) -> None:
         tests = verdict.tests
@@ -163,7 +167,7 @@ class View:
             shown = tuple(each for each in tests if each.holds)[:FOLDED] or tests[:FIRST]
         verbs = {wording(each.node.atom).does for each in tests if isinstance(each.node, Test)}
         for each in shown:
-            label = Text.assemble(_mark(each.holds), " ", _atom(each.node, verb=len(verbs) > 1))
+            label = Text.assemble(_mark(each.holds), " ", one_of_list(each.node, verb=len(verbs) > 1))
             branch.add(label if each.decisive else _dimmed(label))
         if len(shown) < len(tests):
             branch.add(Text(f"… {len(tests) - len(shown):,} more, {_left(tests, shown)} (--all)", style="dim"))
@@ -178,17 +182,9 @@ def _dimmed(label: Text) -> Text:
     return label
 
 
-def _cut(value: str, pattern: str, limit: int) -> str:
-    return visible(Reason("", None, value, pattern).excerpt(limit), limit)
-
-
 def _left(tests: Sequence[Verdict], shown: Sequence[Verdict]) -> str:
     true = sum(each.holds for each in tests) - sum(each.holds for each in shown)
     return f"{true:,} true" if true else "none true"
-
-
-def _wanted(text: str) -> str:
-    return visible(text, MAX_VALUE)
 
 
 def _grid() -> Table:
@@ -200,21 +196,10 @@ def _grid() -> Table:
     return grid
 
 
-def parts_of(logsource: LogSource) -> str:
-    """Return what an event's logsource states: "windows process_creation sysmon"."""
-    return " ".join(filter(None, logsource)) or "without a logsource"
-
-
 def _near(file: str) -> str:
     """Return the path as it is from here, where it is below."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
-
-
-def _selections(cause: Cause, names: Sequence[str]) -> Text:
-    text = Text("not " if cause.negated else "")
-    text.append(visible(", ".join(names[:FIRST]), 400), style="bold")
-    return text.append(f" and {len(names) - FIRST} more") if len(names) > FIRST else text
 
 
 def _by_field(verdict: Verdict) -> dict[str, list[Verdict]]:
@@ -224,76 +209,3 @@ def _by_field(verdict: Verdict) -> dict[str, list[Verdict]]:
         if isinstance(each.node, Test) and each.node.field is not None:
             fields.setdefault(each.node.field, []).append(each)
     return {field: sorted(tests, key=lambda each: not each.holds) for field, tests in fields.items()}
-
-
-def _value(found: Seen, atoms: Sequence[Wording], limit: int = MAX_VALUE) -> Text:
-    """Return what the event has of a field: of a long text the part that the first atom is about."""
-    if found.absence is not None:
-        near = f" (the event has {visible(found.lookalike)}: names are case-sensitive)" if found.lookalike else ""
-        return Text.assemble((found.absence.value, "magenta"), near)
-    if not found.texts:
-        return Text("an empty list", style="magenta")
-    pattern = atoms[0].wanted.strip('"') if atoms else ""
-    shown = ", ".join(f'"{_cut(text, pattern, limit)}"' for text in found.texts[:FIRST])
-    more = f" and {len(found.texts) - FIRST} more" if len(found.texts) > FIRST else ""
-    return Text.assemble((shown, _VALUE), (more, "dim"))
-
-
-def _atom(node: Node, *, verb: bool) -> Text:
-    words = wording(node.atom) if isinstance(node, Test) else Wording("", "")
-    return Text(" ".join(filter(None, (words.does if verb or not words.wanted else "", _wanted(words.wanted)))))
-
-
-def _said(does: str, wanted: str) -> str:
-    return f"{does} {_wanted(wanted)}".rstrip()
-
-
-def _asked(verdict: Verdict, atoms: Sequence[Wording]) -> Text:
-    """Say what is asked: of one test all, of a list its verb, if it has one, and how many of its values are true."""
-    if len(atoms) == 1:
-        return Text(_said(atoms[0].does, atoms[0].wanted))
-    link = "all" if isinstance(verdict.node, All) else "any"
-    true = sum(each.holds for each in verdict.tests)
-    count = Text(f"  {true:,} true" if true else "  none true", style="dim")
-    return Text(f"{_verb(atoms)} {link} of {len(atoms):,} values".lstrip()).append_text(count)
-
-
-def _verb(atoms: Sequence[Wording]) -> str:
-    """Return the verb that all of them have, or nothing."""
-    verbs = {atom.does for atom in atoms}
-    return verbs.pop() if len(verbs) == 1 else ""
-
-
-def _of_values(cause: Cause, atoms: Sequence[Wording]) -> Text:
-    """Say what a value does or does not, behind it."""
-    first, more = atoms[0], f" (and {len(atoms) - 1:,} more)" if len(atoms) > 1 else ""
-    if cause.holds:
-        return Text(_said(first.does, first.wanted) + more)
-    if cause.of == 1 or cause.all_of:
-        return Text(_said(first.does_not, first.wanted) + more)
-    return Text(f"{_verb(atoms) or 'is'} none of {cause.of:,} values: {_wanted(first.wanted or first.does)}, …")
-
-
-def _of_keywords(cause: Cause, atoms: Sequence[Wording]) -> Text:
-    first, more = atoms[0], f" (and {len(atoms) - 1:,} more)" if len(atoms) > 1 else ""
-    return Text(f"{'a' if cause.holds else 'no'} value of the event {_said(first.does, first.wanted)}{more}")
-
-
-def condition_of(node: Node) -> str:
-    """Return a condition as a rule would write it, by the names of its selections."""
-    match node:
-        case Named(name, _):
-            return visible(name)
-        case Not(inner):
-            return f"not {_enclosed(inner)}"
-        case All(nodes):
-            return " and ".join(map(_enclosed, nodes))
-        case Any(nodes):
-            return " or ".join(map(_enclosed, nodes))
-        case Test():
-            return "a test"
-
-
-def _enclosed(node: Node) -> str:
-    text = condition_of(node)
-    return f"({text})" if isinstance(node, All | Any) else text

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import yaml
 from sigma.rule import SigmaRule
 
 from collectors import syslog
+from collectors.sources import Options
 from correlator.choice import Choice
 from correlator.engine.plain import predicate
 from correlator.engine.record import Record
 from correlator.load import builtin, load
 from correlator.rules import RuleSet
-from soc.events import LogSource
+from correlator.tools.samples import Sample, judge
+from soc.rules.samples import read as samples_of
 
 FOLDER = builtin()
 SAMPLES = sorted(FOLDER.rglob("*.samples.yml"))
@@ -50,18 +53,15 @@ def ruleset() -> RuleSet:
     return load(Choice(paths=(FOLDER,)))
 
 
-def record(sample: dict[str, Any]) -> tuple[LogSource, dict[str, Any]]:
-    """Return what a sample's event looks like to a rule."""
-    if line := sample.get("syslog"):
-        event = syslog.parse(line.encode(), received=RECEIVED, site="test")
-        return event.logsource, dict(event.fields)
-    stated = sample["logsource"]
-    return LogSource(*(stated.get(part) for part in LogSource._fields)), sample["fields"]
+def samples(path: Path) -> list[Sample]:
+    """Return a file's samples."""
+    return list(samples_of(path, Options("test", now=lambda: RECEIVED)))
 
 
-def fired(ruleset: RuleSet, sample: dict[str, Any]) -> set[str]:
-    """Return the names of the rules that fire on a sample."""
-    return {stem(hit.rule.file) for hit in ruleset.evaluate(*record(sample))}
+def fired(ruleset: RuleSet, line: str) -> set[str]:
+    """Return the names of the rules that fire on a syslog message."""
+    event = syslog.parse(line.encode(), received=RECEIVED, site="test")
+    return {stem(hit.rule.file) for hit in ruleset.evaluate(event.logsource, dict(event.fields))}
 
 
 def test_there_are_enough_rules_and_none_fails_to_compile(ruleset: RuleSet) -> None:
@@ -107,19 +107,17 @@ def test_each_rule_has_samples_and_each_sample_file_a_rule() -> None:
 @pytest.mark.parametrize("path", SAMPLES, ids=stem)
 def test_rule_fires_on_its_samples_alone(path: Path, ruleset: RuleSet) -> None:
     """Shows that the rule fires on each sample under `match`, on none under `no_match`, and that there are two of each."""
-    samples = read(path)
-    assert samples.keys() == {"match", "no_match"}
-    assert min(len(samples["match"]), len(samples["no_match"])) >= 2
-    silent = [each for each in samples["match"] if stem(path) not in fired(ruleset, each)]
-    wrong = [each for each in samples["no_match"] if stem(path) in fired(ruleset, each)]
-    assert (silent, wrong) == ([], [])
+    judged = list(judge(ruleset, samples(path)))
+    assert [each.sample.name for each in judged if not each.passed] == []
+    wanted = Counter(each.sample.matches for each in judged)
+    assert min(wanted[1], wanted[0]) >= 2
 
 
 @pytest.mark.parametrize("path", sorted(RECORDINGS.rglob("*.log")), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_recording_raises_alerts_but_not_everywhere(path: Path, ruleset: RuleSet) -> None:
     """Shows that rules fire on each recording, in both formats of syslog, and leave its ordinary lines alone."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    hits = [fired(ruleset, {"syslog": line}) for line in lines]
+    hits = [fired(ruleset, line) for line in lines]
     assert any(hits)
     assert not all(hits)
 
@@ -128,7 +126,7 @@ def test_recording_raises_alerts_but_not_everywhere(path: Path, ruleset: RuleSet
 def test_both_formats_of_a_recording_fire_the_same_rules(name: str, ruleset: RuleSet) -> None:
     """Shows that RFC 3164 and RFC 5424 forms of the same messages mean the same to the rules."""
     pair = ((RECORDINGS / folder / f"{name}.log").read_text(encoding="utf-8") for folder in ("", "rfc5424"))
-    old, new = ([fired(ruleset, {"syslog": line}) for line in text.splitlines()] for text in pair)
+    old, new = ([fired(ruleset, line) for line in text.splitlines()] for text in pair)
     assert old == new
 
 
@@ -136,13 +134,13 @@ def test_both_formats_of_a_recording_fire_the_same_rules(name: str, ruleset: Rul
 def test_rule_stays_quick_on_hostile_values(path: Path, ruleset: RuleSet) -> None:
     """Shows that no pattern of the rule goes quadratic on 64 KiB made of what nearly satisfies it."""
     (rule,) = [each for each in ruleset.rules if stem(each.file) == stem(path)]
-    for sample in read(path)["match"]:
-        _, fields = record(sample)
+    for sample in (each for each in samples(path) if each.matches):
+        ((_, fields),) = sample.events
         for cut in (0, 1, 7):
             hostile = {name: grown(value, cut) for name, value in fields.items()}
             begun = time.process_time()
             predicate(rule.condition).holds(Record(hostile))
-            assert time.process_time() - begun < 0.5, (sample, cut)
+            assert time.process_time() - begun < 0.5, (sample.name, cut)
 
 
 def grown(value: Any, cut: int) -> Any:

@@ -12,7 +12,7 @@ from correlator.engine.record import Record
 from correlator.rules import RuleSet
 from correlator.syntax import All, Exists, Named, Node, Not, Test
 from correlator.syntax import Any as Alternatives
-from correlator.tools.explaining import Absence, Verdict, causes, explain, explanation, seen
+from correlator.tools.explaining import Absence, Verdict, causes, explain, explanation, field_with, seen
 from soc.events import LogSource
 from tests.correlator.conftest import LOGSOURCE, RuleFrom
 
@@ -145,3 +145,14 @@ def test_names_that_an_event_has_for_the_rules_fields_are_told(rule_from: RuleFr
     found = explanation(rule, LogSource("windows", "process_creation", "security"), {"NewProcessName": "x"})
     assert found.fired
     assert found.names["NewProcessName"] == "Image"
+
+
+def test_a_keyword_is_found_in_a_field(rule_from: RuleFrom) -> None:
+    """In any value, numbers too; nowhere is no field."""
+    (rule,) = rule_from("sel: ['needle', '4711']\ncondition: sel").rules
+    first, second = (each.node for each in explain(rule.condition, {}).tests)
+    assert isinstance(first, Test)
+    assert isinstance(second, Test)
+    assert field_with(first, {"A": "x", "B": ["y", "a NEEDLE"]}) == "B"
+    assert field_with(second, {"A": 14711}) == "A"
+    assert field_with(first, {"needle": "x"}) is None
