@@ -2,12 +2,11 @@
 
     soc.events ─▶ detect ─▶ soc.matches ─▶ forward ─▶ store: matches ─▶ soc.cases
 
-Reading order. Rules: `syntax` (a rule's detection part as neutral values), `source` (a rule around it), `compile`
-with `translate`, `document`, `modifiers`, `condition` and `locate` (Sigma files to that form; these run in a child
-process and are alone in importing pySigma). Evaluation: `text`, `record`, `atoms`, `evaluate` (that form to
-closures), `limit` (its processor time), `rules` (a rule set, and which rules see an event). Stages: `matching` and
-`flood` (an event to matches), `detect`, `forward`, and `stage`, which runs the two. All but the last three do no I/O,
-besides reading rule files.
+Reading order. Rules: `syntax` (a rule's detection part as neutral values), `source` (a rule around it), `choice` (which
+rules), `compiler/` (Sigma files to that form; it runs in a child process and is alone in importing pySigma), `cache` and
+`load`. Evaluation: `engine/` (that form to decisions), `limit` (its processor time), `rules` (a rule set, and which rules
+see an event), `statistics` and `costs` (what they take). Stages: `matching` and `flood` (an event to matches), `detect`,
+`forward`, `reload`, and `stage`, which runs the two. `tools/` is what the commands tell about rules.
 
 The contract: an event is acknowledged to soc.events only after each of its matches is acknowledged by soc.matches, and
 a match only after the store holds it and soc.cases carries it. Both hops are at least once; ids make them exact:
