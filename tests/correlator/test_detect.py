@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from correlator.costs import MINUTE, PERIOD
+from correlator.costs import PERIOD
 from correlator.detect import MAX_PUBLISH, Detector
 from correlator.engine.record import Record as Fields
 from correlator.flood import FLOOD_RULE

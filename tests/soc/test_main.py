@@ -50,6 +50,37 @@ def test_no_rules_end_the_service(soc: Command) -> None:
     assert "Traceback" not in done.stderr
 
 
+RULE = """\
+title: Rule {number}
+id: 00000000-0000-4000-8000-{number:012}
+logsource: {{product: linux}}
+detection:
+    sel: {{Action: login_failed}}
+    condition: sel
+"""
+
+
+def test_sighup_reloads_the_rules_of_a_running_service(soc: Command) -> None:
+    """Sent to `soc up`; a set that has no rule leaves the one before in force, and says so."""
+    folder = soc.folder / "rules"
+    folder.mkdir()
+    (folder / "1.yml").write_text(RULE.format(number=1), "utf-8")
+    service = soc.start("up", SOC_CORRELATE__RULES='["rules"]', SOC_CORRELATE__RELOAD_SECONDS="0")
+    wait_until(soc.ready)
+    (folder / "2.yml").write_text(RULE.format(number=2), "utf-8")
+    service.send_signal(signal.SIGHUP)
+    wait_until(lambda: "\nvonggac_rules_loaded 2.0" in soc.page(soc.health[1], "/metrics"))
+    for file in folder.iterdir():
+        file.unlink()
+    service.send_signal(signal.SIGHUP)
+    wait_until(lambda: "\nvonggac_rules_stale 1.0" in soc.page(soc.health[1], "/metrics"))
+    assert "\nvonggac_rules_loaded 2.0" in soc.page(soc.health[1], "/metrics")
+    assert "no rule to evaluate in rules" in soc.errors
+    assert soc.ready()
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(20) == 0
+
+
 def test_ports_in_use_are_named(soc: Command) -> None:
     """Syslog's by its setting and address, the health page's by its port."""
     with socket.socket() as taken:
