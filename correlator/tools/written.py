@@ -35,6 +35,11 @@ def written(text: str) -> dict[int, Written]:
     return {rule.line: rule for rule in rules}
 
 
+def unknown(line: int) -> Written:
+    """Return a rule of which only the line is known: nothing is missing in it."""
+    return Written(line, {"id": line, "level": line}, {}, ())
+
+
 def _rule(document: yaml.MappingNode) -> Written:
     detection = next((value for key, value in _pairs(document) if key.value == "detection"), None)
     selections = [(key, value) for key, value in _pairs(detection) if key.value != "condition"]

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import orjson
+import yaml
 from rich.console import Console
 from rich.text import Text
 
@@ -14,7 +15,7 @@ from correlator.choice import Choice
 from correlator.load import compile_rules
 from correlator.source import Compiled, Rule
 from correlator.tools.checking import Warned, check, kinds, misnamed
-from correlator.tools.written import Written, written
+from correlator.tools.written import Written, unknown, written
 from soc.events import LogSource
 from soc.printing import visible
 from soc.settings import Settings
@@ -36,16 +37,20 @@ def run(_settings: Settings, choice: Choice, *, strict: bool, every: bool, form:
 
 
 def _warnings(rules: tuple[Rule, ...]) -> Iterator[Warned]:
-    @cache
-    def read(file: str) -> dict[int, Written]:
-        return written(Path(file).read_text("utf-8-sig"))
-
     def document(rule: Rule) -> Written:
-        return read(rule.file)[rule.line]
+        return _read(rule.file).get(rule.line) or unknown(rule.line)
 
     for rule in rules:
         yield from check(rule, document(rule), _unseen)
     yield from misnamed(rules, document)
+
+
+@cache
+def _read(file: str) -> dict[int, Written]:
+    try:
+        return written(Path(file).read_text("utf-8-sig"))
+    except (OSError, ValueError, yaml.YAMLError):  # changed since it was compiled
+        return {}
 
 
 @cache

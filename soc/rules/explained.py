@@ -15,6 +15,7 @@ from rich.console import Console
 
 from collectors.sources import BadRecord, Options, Recording
 from correlator.choice import Choice
+from correlator.limit import Overtime, limited
 from correlator.load import compile_rules
 from correlator.rules import RuleSet
 from correlator.source import Rule
@@ -31,6 +32,9 @@ from soc.settings import Settings
 
 LISTED = 5
 """Rules that are named where a name means several."""
+
+SECONDS = 3.0
+"""Processor time for the explanation; the slowest of thousands of values takes a third of one."""
 
 
 def run(
@@ -54,13 +58,21 @@ def run(
     )
     with _file(source) as file:
         chosen = _numbered(file, options, record) if record else _telling(file, options, rule)
-    explained = explanation(rule, chosen.event.logsource, chosen.event.fields)
+    explained = _explanation(rule, chosen.event)
     where = f"record {chosen.number} of {'standard input' if source == '-' else Path(source).name}{chosen.why}"
     if form == "json":
         print(orjson.dumps(_document(explained), option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - for a program
     else:
         about = " · ".join(filter(None, (where, parts_of(chosen.event.logsource), chosen.event.host)))
         View(explained, every=every).print(Console(highlight=False), about)
+
+
+def _explanation(rule: Rule, event: Event) -> Explanation:
+    try:
+        with limited(SECONDS):
+            return explanation(rule, event.logsource, event.fields)
+    except Overtime:
+        raise Stop(f"{rule.file}: not evaluated within {SECONDS:g} s; soc rules check names what is slow") from None
 
 
 # The rule ------------------------------------------------------------------------------------------------------------
@@ -132,7 +144,7 @@ def _telling(file: Path, options: Options, rule: Rule) -> _Chosen:
     for number, record in enumerate(Recording(file, options), 1):
         if isinstance(record, BadRecord):
             bad = bad or record
-        elif rules.evaluate(record.logsource, record.fields):
+        elif rules.evaluate(record.logsource, record.fields, failed=_ignored):
             return _Chosen(record, number, ", the first that it fires on" if number > 1 else "")
         elif best is None or (" sees" not in best.why and rules.covering(record.logsource)):
             sees = ", the first that the rule sees" if rules.covering(record.logsource) else ""
@@ -140,6 +152,10 @@ def _telling(file: Path, options: Options, rule: Rule) -> _Chosen:
     if best is None:
         raise Stop(f"{file} has no event" + (f": {bad.reason}: {bad.detail}" if bad else ""))
     return best
+
+
+def _ignored(_rule: Rule, _error: Exception) -> None:
+    """Let a rule that takes too long be one that does not fire: its explanation says so."""
 
 
 # For a program -------------------------------------------------------------------------------------------------------

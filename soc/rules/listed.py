@@ -1,5 +1,6 @@
 """`soc rules list`: the rules that are chosen, gravest first."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ from soc.printing import COLOURS, visible
 from soc.rules.app import cache_of
 from soc.settings import Settings
 
+PIPED = 160
+"""Columns of the table where there is no terminal."""
+
 ID_SHOWN = 8
 """Characters of an id in the table; enough to name a rule by."""
 
@@ -33,10 +37,16 @@ def run(settings: Settings, choice: Choice, form: str) -> None:
         document = orjson.dumps([_document(rule) for rule in rules], option=orjson.OPT_INDENT_2)
         print(document.decode())  # noqa: T201 - as above
     else:
-        console = Console(highlight=False)
+        console = _console()
         if rules:
             console.print(_table(rules))
         console.print(_totals(compiled), soft_wrap=True)
+
+
+def _console() -> Console:
+    """Return the terminal; what is piped is as wide as most rows need, unless COLUMNS says otherwise."""
+    console = Console(highlight=False)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=PIPED)
 
 
 def _document(rule: Rule) -> dict[str, object]:

@@ -91,7 +91,8 @@ def explain(
     settings: SettingsFile = None,
     rules: RulesOption = None,
     record: Annotated[
-        int | None, typer.Option(help="Which event of the file, from 1; none: the first that the rule sees.", min=1)
+        int | None,
+        typer.Option(help="Which event of the file, from 1; none: the first that the rule fires on, or sees.", min=1),
     ] = None,
     product: Annotated[str | None, typer.Option(help="Logsource of records that do not tell their own.")] = None,
     category: Annotated[str | None, typer.Option()] = None,

@@ -366,6 +366,15 @@ def test_a_name_of_several_rules_lists_them(folder: Path) -> None:
     assert "00000000-0000-4000-8000-000000000002  Encoded PowerShell" in str(raised.value)
 
 
+def test_a_rule_that_takes_for_ever_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And told, with its file."""
+    monkeypatch.setattr(explained, "SECONDS", 0.2)
+    file = folder / "encoded.yml"
+    file.write_text(file.read_text().replace("CommandLine|contains: ' -enc'", "CommandLine|re: '(a+)+$'"))
+    with pytest.raises(Stop, match="not evaluated within"):
+        explain(folder, "encoded", event(folder, {"Image": "\\pwsh.exe", "CommandLine": "a" * 40 + "b"}))
+
+
 # The command line ----------------------------------------------------------------------------------------------------
 
 
