@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from collectors.sources import Options
-from collectors.sources.parts import SIZE, Part, parts
+from collectors.sources.parts import Part, parts
 from correlator.choice import Choice
 from correlator.load import load
 from correlator.rules import RuleSet
@@ -37,6 +37,9 @@ PACKED: Final = frozenset({".gz", ".zst"})
 
 FAILED_ON: Final = 3
 """Exit status where a match is of the level that was asked about, or above it."""
+
+WARMED: Final = 20
+"""Parts of which the beginning is evaluated before there are workers: what is built then, they share."""
 
 TOLD: Final = 5
 """Records of each file that are named as unreadable; all are counted."""
@@ -136,8 +139,11 @@ def scan(scanner: Scanner, rules: RuleSet, files: Sequence[Path], sink: Sink, wo
     """Show each match to the sink as it is found, in the order of the files, and return what became of them."""
     summary = Summary(files=len(files), bytes=sum(_size(file) for file in files))
     began = time.perf_counter()
-    tasks = (part for file in files for part in parts(file))
-    results = in_order(scanner, tasks, min(workers, _most_parts(files)))
+    tasks = [part for file in files for part in parts(file)]
+    workers = min(workers, len(tasks))
+    if workers > 1:
+        scanner.warm(tasks[:: len(tasks) // WARMED + 1])
+    results = in_order(scanner, tasks, workers)
     taken = _Taken(rules, sink, summary)
     for part, item in _watched(results, summary.bytes):
         taken.take(part, item)
@@ -218,11 +224,6 @@ class _Bar:
             self._progress.update(self._task, completed=self._done + here)
             self._done += size if isinstance(item, Done) else 0
         return part, item
-
-
-def _most_parts(files: Iterable[Path]) -> int:
-    """Return how many parts there are at most: more workers than that have nothing to do."""
-    return sum(1 + _size(file) // SIZE for file in files)
 
 
 def _size(path: Path) -> int:

@@ -1,7 +1,7 @@
 """The rules on one part of a recording: what a worker does. Only a record that matched is made an event."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -20,6 +20,10 @@ from soc.events import Event, LogSource
 
 STEP: Final = 16_384
 """Records after which a part that takes long tells how far it is."""
+
+
+WARMING: Final = 64 * 1024
+"""Bytes of a part that are read to warm the engine."""
 
 
 class Found(NamedTuple):
@@ -86,6 +90,13 @@ class Scanner:
         except (Stop, OSError) as error:
             yield Unreadable(0, "unreadable_file", str(error))
         yield Done(self._records, self._events, dict(self._failed))
+
+    def warm(self, parts: Iterable[Part]) -> None:
+        """Have the engine built for what the parts' first records are; nothing is told of them."""
+        for path, start, end in parts:
+            if end is not None:
+                for _ in self(Part(path, start, min(end, start + WARMING))):
+                    pass
 
     def _lines(self, lines: Lines) -> Iterator[Item]:
         """Evaluate the rules on JSON lines: this is the path of nearly every record, so each step counts."""

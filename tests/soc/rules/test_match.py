@@ -167,7 +167,6 @@ def test_the_parts_of_a_large_file_make_one(rules: RuleSet, tmp_path: Path, monk
     file.write_bytes(b"\n".join(orjson.dumps(MATCH) if n % 100 == 7 else line for n in range(5000)))
     other.write_bytes(file.read_bytes())
     monkeypatch.setattr(match, "parts", lambda path: parts(path, 10_000))
-    monkeypatch.setattr(match, "SIZE", 10_000)
     expected = slow(rules, [file, other], LogSource())[0]
     assert len(expected) == 100
     for workers in (1, 3):
