@@ -17,6 +17,7 @@ import structlog
 
 from correlator.choice import Choice
 from correlator.compiler.files import is_rule
+from correlator.engine.hyper import AVAILABLE
 from correlator.load import builtin, compile_rules, rule_set
 from correlator.rules import RuleSet
 from soc.clock import SECOND, Clock
@@ -110,6 +111,8 @@ class Reloader:
         self._metrics.rules_disabled.set(loaded.left_out)
         self._metrics.rules_load_time.set(self._clock.now() / SECOND)
         self._metrics.rules_load_seconds.set(seconds)
+        if before is None and not AVAILABLE:
+            log.warning("hyperscan is not installed: matches are the same, long values and expressions take longer")
         told = frozenset(before.failures if before else ())
         for failure in rules.failures:
             if failure not in told:

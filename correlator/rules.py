@@ -1,6 +1,7 @@
 """A rule set: which rules see an event, and which of them fire on it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from correlator.engine.kind import Kind, Seen
@@ -19,11 +20,18 @@ from soc.taxonomy import covers, native
 MAX_LOGSOURCES: Final = 4096
 """Logsources of events whose rules are remembered; an agent could invent more."""
 
+MAX_SEEN: Final = 20_000
+"""Rules of all kinds of events together that are kept ready: thrice what a province's Windows and Linux events need."""
+
 MAX_NAME: Final = 128
 """Characters of a logsource that is remembered; Sigma's longest has half as many."""
 
 MAX_OVERTIMES: Final = 2
 """How often the budget may be exhausted on one event; the rules that are left then fail."""
+
+
+class NotEvaluated(Exception):
+    """No time was left for the rule."""
 
 
 class Hit(NamedTuple):
@@ -69,6 +77,7 @@ class RuleSet:
         self._memory = Memory()
         self._sources: dict[Source, Kind] = {}
         self._kinds: dict[tuple[Any, ...], Kind] = {}
+        self._spent: dict[str, Cost] = {}
 
     def evaluate(
         self, logsource: Source, fields: dict[str, Any], failed: Failed = _raise, wire: bytes | None = None
@@ -86,7 +95,7 @@ class RuleSet:
             fired = kind.fired(fields, wire)
             return [Hit(seen, fields) for seen in fired] if fired else []
         except Exception:  # noqa: BLE001 - rule by rule tells which is at fault
-            return plain(kind.seen, fields, failed)
+            return plain(kind.seen, fields, partial(self._told, failed))
 
     def covering(self, logsource: Source) -> tuple[Seen, ...]:
         """Return the rules whose logsource covers that of an event."""
@@ -99,13 +108,21 @@ class RuleSet:
 
     def statistics(self) -> Statistics:
         """Return what the set has done so far."""
-        rules: dict[str, Cost] = {}
-        for kind in list(self._kinds.values()):
-            for rule, (evaluations, seconds) in kind.costs():
-                before = rules.get(rule, Cost())
-                rules[rule] = Cost(before.evaluations + evaluations, before.seconds + seconds)
         memory = self._memory
-        return Statistics(undecided=memory.undecided, judged=memory.judged, resets=memory.resets, rules=rules)
+        return Statistics(undecided=memory.undecided, judged=memory.judged, resets=memory.resets, rules=self._costs())
+
+    def _costs(self) -> dict[str, Cost]:
+        rules = dict(self._spent)
+        for kind in list(self._kinds.values()):
+            for rule, cost in kind.costs():
+                rules[rule] = rules.get(rule, Cost()) + cost
+        return rules
+
+    def _told(self, failed: Failed, rule: Rule, error: Exception) -> None:
+        """Tell of a rule that failed; one that took too long took at least the budget."""
+        if isinstance(error, Overtime):
+            self._spent[rule.ref.id] = self._spent.get(rule.ref.id, Cost()) + Cost(1, BUDGET)
+        failed(rule, error)
 
     def _kind(self, source: Source) -> Kind:
         """Return what is evaluated for a logsource: logsources that the same rules cover share it.
@@ -118,6 +135,10 @@ class RuleSet:
         covering = [rule for rule in self.rules if covers(rule.logsource, logsource)]
         said = [native(rule.logsource, logsource) for rule in covering]
         key = tuple((id(rule), id(how)) for rule, how in zip(covering, said, strict=True))
+        if sum(len(kind.seen) for kind in self._kinds.values()) > MAX_SEEN:
+            self._spent = self._costs()
+            self._kinds.clear()
+            self._sources.clear()
         if key not in self._kinds:
             pairs = zip(covering, said, strict=True)
             self._kinds[key] = Kind([Seen(rule, as_native(rule.condition, how)) for rule, how in pairs], self._memory)
@@ -138,7 +159,7 @@ def plain(seen: Sequence[Seen], fields: Mapping[str, Any], failed: Failed = _rai
         overtimes += isinstance(failure[1], Overtime)
         failed(*failure)
     for each, _ in rest:
-        failed(each.rule, Overtime("not evaluated: the rules before it took too long"))
+        failed(each.rule, NotEvaluated("the rules before it took too long"))
     return hits
 
 

@@ -6,10 +6,16 @@ from typing import NamedTuple
 
 
 class Cost(NamedTuple):
-    """What a rule took: how often its condition was evaluated, and seconds of processor time."""
+    """What a rule took: how often its condition was evaluated, and seconds on the clock."""
 
     evaluations: int = 0
     seconds: float = 0.0
+
+    def __add__(self, other: object) -> "Cost":
+        """Return both together."""
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return Cost(self.evaluations + other.evaluations, self.seconds + other.seconds)
 
 
 @dataclass(frozen=True, slots=True)

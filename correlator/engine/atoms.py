@@ -14,6 +14,9 @@ from correlator.syntax import Cidr, Compare, Regex, Relation, TimePart, TimeUnit
 MAX_NUMBER: Final = 64
 """Characters of the longest text that is read as a number, an address or a date."""
 
+MAX_SEARCHED: Final = 32_768
+"""Characters of the longest text that `re` searches: in a longer one it may be deaf to signals for many seconds."""
+
 _NUMBER = re.compile(r"[+-]?(?:(\d+)|(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d{1,3})?)", re.ASCII)
 """A decimal; the group is there for an integer alone."""
 
@@ -34,12 +37,15 @@ _UNITS: Final[dict[TimeUnit, Callable[[datetime], int]]] = {
 }
 
 
+class TooLong(ValueError):
+    """The text is too long for `re`."""
+
+
 def check_of(atom: Regex | Cidr | Compare | TimePart) -> Check:
-    """Return the atom as a check of a value's text, which is not folded."""
+    """Return the atom as a check of a value's text, which is not folded. An expression's check may raise TooLong."""
     match atom:
         case Regex(pattern, flags):
-            search = re.compile(pattern, flags).search
-            return lambda text: search(text) is not None
+            return _searched(re.compile(pattern, flags))
         case Cidr(network):
             return _in_network(network)
         case Compare(relation, wanted):
@@ -48,11 +54,20 @@ def check_of(atom: Regex | Cidr | Compare | TimePart) -> Check:
             return _compared(_part_of(unit), _RELATIONS[relation], wanted)
 
 
+def _searched(expression: re.Pattern[str]) -> Check:
+    def check(text: str) -> bool:
+        if len(text) > MAX_SEARCHED:
+            raise TooLong(f"{len(text)} characters; an expression is searched in up to {MAX_SEARCHED}")
+        return expression.search(text) is not None
+
+    return check
+
+
 def number_of(text: str) -> int | float | None:
     """Return the number that a text writes in decimal, or None."""
     if len(text) > MAX_NUMBER or not (found := _NUMBER.fullmatch(text.strip())):
         return None
-    return int(text) if found[1] else float(text)
+    return int(found[0]) if found[1] else float(found[0])
 
 
 def _part_of(unit: TimeUnit) -> Callable[[str], int | None]:

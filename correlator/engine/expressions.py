@@ -1,11 +1,12 @@
 """Many regular expressions on one value: hyperscan says which may be found, `re` says which are."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from correlator.engine.atoms import check_of
+from correlator.engine.atoms import MAX_SEARCHED, check_of
 from correlator.engine.hyper import AVAILABLE, Scanner
+from correlator.engine.required import DOTLESS, required
 from correlator.engine.text import Check
 from correlator.syntax import Regex
 
@@ -29,23 +30,35 @@ class Expressions:
     def __init__(self, atoms: Mapping[Regex, int]) -> None:
         """Compile them."""
         self._searches = [(number, check_of(atom)) for atom, number in atoms.items()]
-        self._all = range(len(self._searches))
+        self._needed = [required(atom.pattern, atom.flags) for atom in atoms]
         self.numbers = frozenset(atoms.values())
         self._scanner, self._scanned = _scanner(list(atoms)) if AVAILABLE else (None, [])
-        self._unscanned = [place for place in self._all if place not in set(self._scanned)]
+        self._unscanned = [place for place in range(len(self._searches)) if place not in set(self._scanned)]
 
-    def candidates(self, text: str) -> list[tuple[int, Check]]:
-        """Return the expressions that may be found in the text: the number of each, and `re`'s word on it."""
-        return [self._searches[place] for place in self._candidates(text)]
+    def candidates(self, text: str, folded: str) -> list[tuple[int, Check]]:
+        """Return the expressions that may be found in the text: the number of each, and what has the last word on it.
 
-    def _candidates(self, text: str) -> Sequence[int]:
-        """Return the places of what may be found. In ASCII mode hyperscan reads text beyond ASCII otherwise than `re`."""
-        if self._scanner is None or not text.isascii():
-            return self._all
+        That is `re`, but in ASCII text that is too long for it hyperscan, which reads it alike and in linear time.
+        """
+        if self._scanner is None or not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
+            return self._needing(range(len(self._searches)), folded)
         found = self._scanner.found(text.encode())
         if len(self._scanned) in found:
-            return self._all
-        return [*map(self._scanned.__getitem__, found), *self._unscanned]
+            return self._needing(range(len(self._searches)), folded)
+        places = map(self._scanned.__getitem__, found)
+        surely = len(text) > MAX_SEARCHED
+        scanned = [(self._searches[place][0], _is_found) if surely else self._searches[place] for place in places]
+        return scanned + self._needing(self._unscanned, folded) if self._unscanned else scanned
+
+    def _needing(self, places: Iterable[int], folded: str) -> list[tuple[int, Check]]:
+        """Return those of which the required text is there."""
+        if any(letter in folded for letter in DOTLESS):
+            return [self._searches[place] for place in places]
+        return [self._searches[place] for place in places if self._needed[place] in folded]
+
+
+def _is_found(_text: str) -> bool:
+    return True
 
 
 def _scanner(atoms: Sequence[Regex]) -> tuple[Scanner | None, list[int]]:

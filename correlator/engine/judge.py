@@ -9,7 +9,7 @@ from correlator.engine.expressions import Expressions
 from correlator.engine.needles import Needles
 from correlator.engine.patterns import EDGE, Look, sort
 from correlator.engine.record import text_of
-from correlator.engine.text import Check, fold
+from correlator.engine.text import Check, fold, glob
 from correlator.limit import Timer
 from correlator.syntax import Atom, Cidr, Compare, Exists, Glob, Null, Regex, TimePart
 
@@ -66,7 +66,7 @@ class Judge:
         for look in (*looks, *self._always) if looks else self._always:
             if self._holds(look.number, look.check, text if look.cased else folded):
                 held |= {look.number}
-        searches = self._expressions.candidates(text)
+        searches = self._expressions.candidates(text, folded) if self._expressions.numbers else []
         if searches:
             self._timer.arm()
             held = held.union(number for number, search in searches if self._holds(number, search, text))
@@ -74,11 +74,12 @@ class Judge:
 
     def _holds(self, number: int, check: Check, text: str) -> bool:
         begun = perf_counter()
-        held = check(text)
-        self.seconds[number] += perf_counter() - begun
-        return held
+        try:
+            return check(text)
+        finally:
+            self.seconds[number] += perf_counter() - begun
 
     def _without_false_edges(self, held: frozenset[int], folded: str) -> frozenset[int]:
         """Drop what was found only because the text itself has the character that marks its edges."""
         edged = self._patterns.edged
-        return frozenset(n for n in held if n not in edged or edged[n]()(folded))
+        return frozenset(n for n in held if n not in edged or glob(edged[n].parts)(folded))

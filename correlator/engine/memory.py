@@ -5,7 +5,7 @@ from weakref import WeakSet
 
 from correlator.limit import Timer
 
-LIMIT: Final = 48 * 1024 * 1024
+LIMIT: Final = 32 * 1024 * 1024
 """Estimated bytes that are remembered at most: values, verdicts and decisions of all routes."""
 
 

@@ -1,6 +1,6 @@
 """A field's patterns, sorted by how they are found: by equality, by a needle alone, by a needle and a second look."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -23,14 +23,14 @@ class Look(NamedTuple):
 class Patterns:
     """Where each atom went. `exact`, `needles`: folded text to number; `looks`: needle's number to what it brings up.
 
-    Needles that are no atom themselves have negative numbers. `edged` has the checks of `needles` and `exact`.
+    Needles that are no atom themselves have negative numbers. `edged` has the patterns of `needles` and `exact`.
     """
 
     exact: dict[str, int] = field(default_factory=dict)
     needles: dict[str, int] = field(default_factory=dict)
     looks: dict[int, list[Look]] = field(default_factory=dict)
     always: list[Look] = field(default_factory=list)
-    edged: dict[int, Callable[[], Check]] = field(default_factory=dict)
+    edged: dict[int, Glob] = field(default_factory=dict)
 
 
 def canonical(atom: Glob) -> Glob:
@@ -69,7 +69,7 @@ def _index(patterns: Patterns, atom: Glob, number: int) -> bool:
             patterns.needles[text] = number
         case _:
             return False
-    patterns.edged[number] = lambda: glob(parts)
+    patterns.edged[number] = atom
     return True
 
 

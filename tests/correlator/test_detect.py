@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from correlator.costs import PERIOD
+from correlator.costs import MINUTE, PERIOD
 from correlator.detect import MAX_PUBLISH, Detector
 from correlator.engine.record import Record as Fields
 from correlator.flood import FLOOD_RULE
@@ -274,3 +274,17 @@ async def test_nothing_to_do_is_done(settings: Settings, bus: FlakyBus, metrics:
     """A poll that found nothing publishes nothing."""
     bus.failures = 1
     await Detector(settings, rule_from(FAILED_LOGIN), bus, metrics, SystemClock()).detect([])
+
+
+async def test_a_slow_rule_is_named_though_all_of_its_events_fail(
+    settings: Settings, bus: FlakyBus, metrics: Metrics, read: Read, rule_from: RuleFrom
+) -> None:
+    """One that never comes to an end within the time for an event is the slowest of all."""
+    clock = ManualClock()
+    detector = Detector(settings, rule_from("sel:\n    message|re: '(a+)+$'\ncondition: sel\n"), bus, metrics, clock)
+    event = make_event(1, fields={"message": "a" * 100 + "đ"})
+    await bus.publish(EVENTS, [Message(b"k", to_wire(event))] * 3)
+    await detector.detect(await read(EVENTS))
+    clock.advance(MINUTE)
+    await detector.detect([])
+    assert value(metrics, "rule_slow_total", rule=detector.rules.rules[0].ref.id) == 1

@@ -305,3 +305,14 @@ def test_a_stamp_of_what_is_not_there_is_none(tmp_path: Path) -> None:
     assert stamp([file]) == {}
     write(tmp_path, 1)
     assert stamp([tmp_path / "rule1.yml"])
+
+
+async def test_that_hyperscan_is_missing_is_said_once(
+    chosen: Settings, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same matches take longer: an operator must not wonder why."""
+    monkeypatch.setattr(reloading, "AVAILABLE", False)
+    reloader = Reloader(chosen, metrics, SystemClock(), asyncio.Event())
+    with capture_logs() as logs:
+        await reloader.load(await reloader.load())
+    assert [entry["log_level"] for entry in logs if "hyperscan" in entry["event"]] == ["warning"]
