@@ -23,6 +23,10 @@ class Part(NamedTuple):
     start: int = 0
     end: int | None = None
 
+    def __str__(self) -> str:
+        """Return it for a message."""
+        return str(self.path) if self.end is None else f"{self.path}, bytes {self.start} to {self.end}"
+
 
 def parts(path: Path, size: int = SIZE) -> Iterator[Part]:
     """Yield a file's parts in order. One that cannot be read is one part: who reads it says why."""

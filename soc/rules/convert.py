@@ -15,7 +15,7 @@ from correlator.compiler.convert import PIPELINES, Converted, convert
 from correlator.load import builtin, compile_rules
 from soc import printing
 from soc.errors import Stop
-from soc.rules.app import cache_of
+from soc.rules.match import compiled_cache
 from soc.settings import Settings
 
 JSONL: Final = "jsonl"
@@ -47,7 +47,7 @@ def run(settings: Settings, choice: Choice, names: Sequence[str], wanted: Wanted
 
     Raises RulesError where a pipeline or a format is unknown.
     """
-    compiled = compile_rules(replace(choice, pipelines=()), cache_of(settings))
+    compiled = compile_rules(replace(choice, pipelines=()), compiled_cache(settings))
     chosen = {(rule.file, rule.line) for rule in compiled.rules}
     used = [*([USUAL] if not names and not choice.pipelines else names), *map(str, choice.pipelines)]
     converted = convert(

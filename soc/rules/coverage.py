@@ -26,8 +26,7 @@ from correlator.tools.navigator import layer
 from soc import printing
 from soc.errors import Stop
 from soc.events import LogSource
-from soc.rules.app import cache_of
-from soc.rules.match import LIMIT, NOT_STATED, recordings
+from soc.rules.match import LIMIT, NOT_STATED, compiled_cache, recordings
 from soc.rules.records import records
 from soc.rules.workers import in_order
 from soc.settings import Settings
@@ -72,7 +71,7 @@ class Taken:
 
 def run(settings: Settings, files: Sequence[Path], choice: Choice, wanted: Wanted) -> int:
     """Print the coverage; return the exit status. Without files: which rules anything collected here could fire."""
-    rules = load(choice, cache_of(settings))
+    rules = load(choice, compiled_cache(settings))
     if not files:
         possible = [rule for rule in rules.rules if any(covers(rule.logsource, each) for each in logsources())]
         _write_layer(wanted.navigator, possible)

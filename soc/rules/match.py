@@ -23,6 +23,7 @@ from soc.alerts import Level
 from soc.errors import Stop
 from soc.events import LogSource
 from soc.rules import shown
+from soc.rules.app import cache_of
 from soc.rules.scan import Done, Found, Item, Position, Scanner, Unreadable
 from soc.rules.shown import Hit, Sink
 from soc.rules.workers import in_order
@@ -93,7 +94,7 @@ def run(settings: Settings, paths: Sequence[Path], choice: Choice, wanted: Wante
     files, passed_over = recordings(paths)
     if wanted.output and any(wanted.output.exists() and wanted.output.samefile(file) for file in files):
         raise Stop(f"{wanted.output}: is read; write to another file")
-    rules = load(choice, Path(settings.correlate.cache) if settings.correlate.cache else None)
+    rules = load(choice, compiled_cache(settings))
     if rules.failures:
         shown.note(f"{len(rules.failures)} rules could not be compiled; `soc rules check` names each")
     options = Options(settings.site, ZoneInfo(settings.collect.timezone), limit=LIMIT, logsource=wanted.logsource)
@@ -104,6 +105,17 @@ def run(settings: Settings, paths: Sequence[Path], choice: Choice, wanted: Wante
     shown.summary(summary)
     worst = max(summary.levels, default=None)
     return FAILED_ON if wanted.fail_on and worst and worst >= wanted.fail_on else 0
+
+
+def compiled_cache(settings: Settings) -> Path | None:
+    """Return the folder of compiled rules: the service's where there is one, else the user's own.
+
+    A person is not to wait for a compile each time, and does not want a folder wherever the command is run.
+    """
+    if not settings.correlate.cache:
+        return None
+    own = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path raises without a home
+    return cache_of(settings) or Path(own, "vonggac", "rules")
 
 
 def recordings(paths: Sequence[Path]) -> tuple[list[Path], int]:

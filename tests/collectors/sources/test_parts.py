@@ -58,6 +58,8 @@ def test_what_is_no_plain_json_lines_is_one_part(tmp_path: Path) -> None:
     document.write_bytes(b'[\n{"a":\n1}]')
     text.write_bytes(b"<38>hello")
     assert read(list(parts(packed, 1))) == [RECORD, RECORD]
+    assert str(Part(packed)) == str(packed)
+    assert str(Part(packed, 1, 5)) == f"{packed}, bytes 1 to 5"
     for file in (document, text):
         assert list(parts(file, 1)) == [Part(file)]
         assert json_lines(Part(file), LIMIT) is None

@@ -233,6 +233,7 @@ def test_nothing_to_read_is_said(tmp_path: Path, name: str) -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings whose cache is this test's."""
+    (tmp_path / "cache").mkdir(mode=0o700)
     return Settings.model_validate({"correlate": {"cache": str(tmp_path / "cache")}})
 
 
@@ -332,3 +333,14 @@ def test_a_table_keeps_so_many_rows(
             found = Found(0, number, None, "host", (), None)
             sink.take(shown.Hit(Path("file"), rules.rules[0], found))
     assert "3 more matches than a table holds" in capsys.readouterr().out
+
+
+def test_compiled_rules_are_kept_where_the_service_or_the_user_keeps_them(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's folder where there is one; nowhere where the settings say so."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert match.compiled_cache(settings) == tmp_path / "cache"
+    assert match.compiled_cache(Settings.model_validate({"correlate": {"cache": ""}})) is None
+    elsewhere = Settings.model_validate({"correlate": {"cache": str(tmp_path / "nothing")}})
+    assert match.compiled_cache(elsewhere) == tmp_path / "vonggac" / "rules"

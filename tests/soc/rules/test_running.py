@@ -50,7 +50,7 @@ EVENT = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1, "Image
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings whose cache is there, as in a running service."""
-    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").mkdir(mode=0o700)
     return Settings.model_validate({"correlate": {"cache": str(tmp_path / "cache")}})
 
 
