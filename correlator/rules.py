@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from correlator.engine.kind import Kind, Seen
-from correlator.engine.memory import BUDGET, Memory
+from correlator.engine.kind import Kind, Partly, Seen
+from correlator.engine.memory import BUDGET, MAX_OVERTIMES, Memory
 from correlator.engine.native import as_native
 from correlator.engine.plain import Holds, reasons
 from correlator.engine.record import Record
@@ -25,9 +25,6 @@ MAX_SEEN: Final = 20_000
 
 MAX_NAME: Final = 128
 """Characters of a logsource that is remembered; Sigma's longest has half as many."""
-
-MAX_OVERTIMES: Final = 2
-"""How often the budget may be exhausted on one event; the rules that are left then fail."""
 
 
 class NotEvaluated(Exception):
@@ -94,7 +91,12 @@ class RuleSet:
         try:
             fired = kind.fired(fields, wire)
             return [Hit(seen, fields) for seen in fired] if fired else []
+        except Partly as partly:
+            for seen in partly.failed:
+                self._told(failed, seen.rule, partly.reason)
+            return [Hit(seen, fields) for seen in partly.fired]
         except Exception:  # noqa: BLE001 - rule by rule tells which is at fault
+            self._memory.troubled.clear()
             return plain(kind.seen, fields, partial(self._told, failed))
 
     def covering(self, logsource: Source) -> tuple[Seen, ...]:

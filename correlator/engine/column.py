@@ -48,7 +48,7 @@ class Column(dict[Any, Verdict]):
     def __init__(self, atoms: Mapping[Atom, int], masks: Masks, memory: Memory) -> None:
         """Take the field's atoms, each with its number."""
         super().__init__()
-        self.judge = Judge(atoms, memory.timer)
+        self.judge = Judge(atoms, memory)
         self._masks = masks
         self._memory = memory
         self._verdicts: dict[frozenset[int], Verdict] = {}
@@ -59,7 +59,7 @@ class Column(dict[Any, Verdict]):
             verdict = self[value] = self.verdict(self.judge.absent)
             return verdict
         verdict = self.several(value)
-        if is_key(value):
+        if is_key(value) and not self._memory.troubled:
             self[value] = verdict
             self._memory.took(100 + (len(value) if value.__class__ is str else 0))
         return verdict

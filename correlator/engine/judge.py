@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, Final
 
-from correlator.engine.atoms import check_of
+from correlator.engine.atoms import TooLong, check_of
 from correlator.engine.expressions import Expressions
+from correlator.engine.memory import Memory
 from correlator.engine.needles import Needles
 from correlator.engine.patterns import EDGE, Look, sort
 from correlator.engine.record import text_of
 from correlator.engine.text import Check, fold, glob
-from correlator.limit import Timer
+from correlator.limit import Overtime
 from correlator.syntax import Atom, Cidr, Compare, Exists, Glob, Null, Regex, TimePart
 
 NONE: Final[frozenset[int]] = frozenset()
@@ -21,17 +22,18 @@ class Judge:
 
     `absent`: those that hold where the field is missing. `seconds`: by atom that its needle cannot decide alone, what
     its second looks took so far. The timer is armed before `re` searches: what that takes depends on more than length.
+    An atom that could not be judged is the memory's trouble, and taken not to hold.
     """
 
-    def __init__(self, atoms: Mapping[Atom, int], timer: Timer) -> None:
+    def __init__(self, atoms: Mapping[Atom, int], memory: Memory) -> None:
         """Build the automata."""
-        self._timer = timer
+        self._memory = memory
         self._present = frozenset(number for atom, number in atoms.items() if atom == Exists(True))
         self._null = self._present | {number for atom, number in atoms.items() if isinstance(atom, Null)}
         self.absent = frozenset(number for atom, number in atoms.items() if atom == Exists(False))
         patterns = sort({atom: number for atom, number in atoms.items() if isinstance(atom, Glob)})
         self._patterns = patterns
-        self._needles = Needles(patterns.needles, timer) if patterns.needles else None
+        self._needles = Needles(patterns.needles, memory.timer) if patterns.needles else None
         self._brings = frozenset(patterns.looks)
         self._auxiliary = frozenset(number for number in patterns.needles.values() if number < 0)
         self._always = patterns.always + [
@@ -66,16 +68,19 @@ class Judge:
         for look in (*looks, *self._always) if looks else self._always:
             if self._holds(look.number, look.check, text if look.cased else folded):
                 held |= {look.number}
-        searches = self._expressions.candidates(text, folded) if self._expressions.numbers else []
-        if searches:
-            self._timer.arm()
-            held = held.union(number for number, search in searches if self._holds(number, search, text))
+        for number, search in self._expressions.candidates(text, folded) if self._expressions.numbers else ():
+            self._memory.timer.arm()
+            if self._holds(number, search, text):
+                held |= {number}
         return held - self._auxiliary if brought else held
 
     def _holds(self, number: int, check: Check, text: str) -> bool:
         begun = perf_counter()
         try:
             return check(text)
+        except (TooLong, Overtime) as error:  # the rules that ask for it fail, the others do not
+            self._memory.trouble(number, error)
+            return False
         finally:
             self.seconds[number] += perf_counter() - begun
 

@@ -9,7 +9,7 @@ from correlator.engine.atlas import Atlas
 from correlator.engine.column import is_key
 from correlator.engine.memory import Memory
 from correlator.engine.plain import Predicate, predicate
-from correlator.engine.route import Route
+from correlator.engine.route import Route, Unsure
 from correlator.engine.tree import Both, Tree, numbered, tests
 from correlator.source import Rule
 from correlator.statistics import Cost
@@ -39,6 +39,17 @@ class Seen:
         return predicate(self.condition)
 
 
+class Partly(Exception):
+    """Some rules could not be evaluated on an event, for this reason; of the others these fire."""
+
+    def __init__(self, fired: Sequence[Seen], failed: Sequence[Seen], reason: Exception) -> None:
+        """Take all three."""
+        super().__init__(str(reason))
+        self.fired = fired
+        self.failed = failed
+        self.reason = reason
+
+
 class Kind:
     """The rules for one logsource."""
 
@@ -52,7 +63,10 @@ class Kind:
         self._seen: dict[Route, tuple[Seen, ...]] = {}
 
     def fired(self, fields: dict[str, Any], wire: bytes | None) -> Sequence[Seen]:
-        """Return the rules that fire on an event, with what they are evaluated as."""
+        """Return the rules that fire on an event, with what they are evaluated as.
+
+        Raises Partly where some could not be evaluated.
+        """
         value = fields.get(EVENT_ID)
         try:
             route = self._routes[value]
@@ -62,6 +76,9 @@ class Kind:
             route = self._route(value)
         try:
             fired = route.fired(fields, wire)
+        except Unsure as unsure:
+            seen = self._seen[route]
+            raise Partly([seen[n] for n in unsure.fired], [seen[n] for n in unsure.failed], unsure.reason) from None
         finally:
             if self._timer.armed:
                 self._timer.disarm()

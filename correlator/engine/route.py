@@ -7,6 +7,7 @@ those that are left are evaluated over the atoms that hold.
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import combinations
 from operator import and_, attrgetter, or_
 from time import perf_counter
 from typing import Any, Final
@@ -20,10 +21,24 @@ from correlator.engine.tree import Tree, leaves
 from correlator.engine.whole import Whole
 from correlator.statistics import Cost
 
+MAX_ANSWERS: Final = 16
+"""Combinations of answers of atoms that could not be judged which are tried on a condition."""
+
 _NESTED: Final = frozenset({list, dict, tuple})
 _verdict_of = dict.__getitem__
 _must = attrgetter("must")
 _may = attrgetter("may")
+
+
+class Unsure(Exception):
+    """Some conditions could not be told of an event, for this reason; of the others these hold."""
+
+    def __init__(self, fired: Sequence[int], failed: Sequence[int], reason: Exception) -> None:
+        """Take all three, conditions by number."""
+        super().__init__(str(reason))
+        self.fired = fired
+        self.failed = failed
+        self.reason = reason
 
 
 class Route:
@@ -49,7 +64,7 @@ class Route:
     def fired(self, fields: dict[str, Any], wire: bytes | None = None) -> tuple[int, ...]:
         """Return the numbers of the conditions that hold of an event. `wire`: the JSON that the fields were read from.
 
-        What `wire` leaves out or writes otherwise than orjson does is not searched for keywords.
+        Raises Unsure where some could not be told. What `wire` leaves out or writes otherwise than orjson does is not searched for keywords.
         """
         try:
             verdicts = tuple(map(_verdict_of, self._columns, map(fields.get, self._names, self._missing)))
@@ -57,6 +72,8 @@ class Route:
             verdicts = self._verdicts(fields)
         if self._whole is not None and (said := self._whole.verdict(fields, wire)) is not None:
             verdicts += (said,)
+        if self._memory.troubled:
+            raise self._unsure(verdicts)
         try:
             return self._decided[verdicts]
         except KeyError:
@@ -82,6 +99,23 @@ class Route:
         self._memory.timer.arm()
         values = zip(self._columns, map(fields.get, self._names, self._missing), strict=True)
         return tuple(column.several(value) if value.__class__ in _NESTED else column[value] for column, value in values)
+
+    def _unsure(self, verdicts: tuple[Verdict, ...]) -> "Unsure":
+        """Tell what the atoms that could not be judged leave open: what both answers agree on is sure."""
+        troubled = dict(self._memory.troubled)
+        self._memory.troubled.clear()
+        atoms = NONE.union(*(verdict.atoms for verdict in verdicts))
+        answers = [atoms.union(held) for size in range(len(troubled) + 1) for held in combinations(troubled, size)]
+        fired = {n for n in self._decide(verdicts) if self._looked_at[n].isdisjoint(troubled)}
+        failed = set()
+        for number, looked_at in enumerate(self._looked_at):
+            if not looked_at.isdisjoint(troubled):
+                outcomes = {self._decisions[number](each) for each in answers[:MAX_ANSWERS]}
+                if len(outcomes) > 1 or len(answers) > MAX_ANSWERS:
+                    failed.add(number)
+                elif outcomes == {True}:
+                    fired.add(number)
+        return Unsure(tuple(sorted(fired)), tuple(sorted(failed)), next(iter(troubled.values())))
 
     def _decide(self, key: tuple[Verdict, ...]) -> tuple[int, ...]:
         """Decide and remember what `key`, the verdicts of the columns and of the event as a whole, means."""

@@ -155,7 +155,7 @@ def test_a_pattern_that_would_not_end_fails_and_the_other_rules_are_evaluated(tm
 def test_when_the_budget_is_exhausted_again_the_rules_that_are_left_fail(tmp_path: Path) -> None:
     """None of them is passed over in silence."""
     for number in range(3):
-        text = SLOW.format(user="nobody").replace("999", f"99{number}", 1)
+        text = SLOW.format(user="nobody").replace("999", f"99{number}", 1).replace("$", "x?" * number + "$")
         (tmp_path / f"a{number}.yml").write_text(text, encoding="utf-8")
     loaded = load(Choice((write(tmp_path, 1),)))
     told: list[str] = []
@@ -176,3 +176,15 @@ def test_long_logsources_are_not_remembered() -> None:
     loaded = RuleSet([])
     loaded.covering(LogSource("linux", None, "s" * 65_536))
     assert not loaded._sources
+
+
+def test_an_expression_that_would_not_end_fails_the_rules_that_hang_on_it_alone(tmp_path: Path) -> None:
+    """Where the other alternative holds the rule fires; rules without the expression are evaluated as ever."""
+    (tmp_path / "a.yml").write_text(SLOW.format(user="root"), encoding="utf-8")
+    (tmp_path / "b.yml").write_text(SLOW.format(user="nobody").replace("999", "998", 1), encoding="utf-8")
+    told: list[str] = []
+    hits = load(Choice((tmp_path,))).evaluate(
+        SSHD, {"User": "root", "F": ENDLESS}, lambda rule, _: told.append(rule.file)
+    )
+    assert [Path(hit.rule.file).name for hit in hits] == ["a.yml"]
+    assert [Path(file).name for file in told] == ["b.yml"]

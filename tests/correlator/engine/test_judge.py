@@ -6,6 +6,7 @@ import pytest
 
 from correlator.engine import needles
 from correlator.engine.judge import Judge
+from correlator.engine.memory import Memory
 from correlator.limit import Timer
 from correlator.syntax import Atom, Glob, Wildcard
 
@@ -26,8 +27,9 @@ def test_building_for_long_values_is_not_at_the_expense_of_the_event(monkeypatch
 
     monkeypatch.setattr(needles, "Scanner", Slow)
     monkeypatch.setattr(needles, "AVAILABLE", True)
-    timer = Timer(0.05)
-    judge = Judge(WORDS, timer)
+    memory = Memory()
+    memory.timer = timer = Timer(0.05)
+    judge = Judge(WORDS, memory)
     timer.arm()
     assert judge.of_value("x" * 1000 + "needle") == {1}
     assert not timer.armed
@@ -36,7 +38,7 @@ def test_building_for_long_values_is_not_at_the_expense_of_the_event(monkeypatch
 def test_a_text_may_hold_what_marks_its_edges() -> None:
     """NUL stands at both ends of what is searched; within the text it is a character like others."""
     starts: dict[Atom, int] = {Glob(("a", Wildcard.ANY)): 1, Glob((Wildcard.ANY, "b")): 2}
-    judge = Judge(starts, Timer(1))
+    judge = Judge(starts, Memory())
     assert judge.of_value("x\0a") == set()
     assert judge.of_value("b\0x") == set()
     assert judge.of_value("a\0b") == {1, 2}
