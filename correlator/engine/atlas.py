@@ -30,8 +30,8 @@ class Atlas:
         atom = test.atom
         same = Test(test.field, canonical(atom)) if isinstance(atom, Glob) else test
         number = self._numbers.setdefault(same, len(self._numbers))
-        if number not in self._known:
-            self._known[number] = Known(None if isinstance(atom, FieldRef) else test.field, _frequency(same.atom))
+        if number not in self._known and not isinstance(atom, FieldRef):
+            self._known[number] = Known(test.field, _frequency(same.atom))
         return number
 
     def columns(self) -> dict[str, dict[Atom, int]]:
@@ -42,12 +42,16 @@ class Atlas:
                 columns.setdefault(test.field, {})[test.atom] = number
         return columns
 
-    def whole(self) -> dict[Test, int]:
-        """Return the tests that look at the whole event: keywords and references to other fields."""
-        return {test: number for test, number in self._numbers.items() if self._known[number].field is None}
+    def keywords(self) -> dict[Atom, int]:
+        """Return the atoms that any value of an event may satisfy."""
+        return {test.atom: number for test, number in self._numbers.items() if test.field is None}
+
+    def references(self) -> frozenset[int]:
+        """Return the atoms that look from one field to another: no value decides them."""
+        return frozenset(number for test, number in self._numbers.items() if isinstance(test.atom, FieldRef))
 
     def masks(self, trees: Sequence[Tree]) -> tuple[dict[str | None, Masks], int]:
-        """Return the masks of each column (None: the whole event), and the rules without a clause over several."""
+        """Return the masks of each column (None: keywords), and the rules without a clause over several."""
         every = (1 << len(trees)) - 1
         sure = every
         columns = {known.field: _Drawn() for known in self._known.values()}

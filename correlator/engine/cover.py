@@ -24,7 +24,7 @@ class Cover(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of an atom: the field that it looks at (None: the whole event), and how often it may hold."""
+    """What is known of an atom: the field that it looks at (None: any), and how often it may hold."""
 
     field: str | None
     frequency: float
@@ -34,9 +34,11 @@ NOTHING: Final = Cover({}, None)
 
 
 def cover(tree: Tree, known: Mapping[int, Known]) -> Cover:
-    """Return the clauses that a condition implies."""
+    """Return the clauses that a condition implies. Of an atom that is not `known` nothing can be asked beforehand."""
     match tree:
         case int():
+            if tree not in known:
+                return NOTHING
             field, frequency = known[tree]
             clause = Clause(frozenset((tree,)), frequency)
             return Cover({field: clause}, clause)

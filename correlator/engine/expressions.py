@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from correlator.engine.atoms import MAX_SEARCHED, check_of
+from correlator.engine.atoms import check_of
 from correlator.engine.hyper import AVAILABLE, Scanner
 from correlator.engine.required import DOTLESS, required
 from correlator.engine.text import Check
@@ -12,6 +12,9 @@ from correlator.syntax import Regex
 
 _SEPARATORS: Final = Regex(r"[\x1c-\x1f]")
 """Characters that `re` alone takes for space: with one of them in the text hyperscan's word counts for nothing."""
+
+LONG: Final = 2048
+"""Characters from which `re` is not asked about what hyperscan has found in ASCII text: it may take milliseconds."""
 
 _PLAIN: Final = re.compile(r"[ -~]*", re.ASCII)
 _FOREIGN: Final = re.compile(r"\{,|\\[vN]|\[:")
@@ -38,7 +41,7 @@ class Expressions:
     def candidates(self, text: str, folded: str) -> list[tuple[int, Check]]:
         """Return the expressions that may be found in the text: the number of each, and what has the last word on it.
 
-        That is `re`, but in ASCII text that is too long for it hyperscan, which reads it alike and in linear time.
+        That is `re`, but in long ASCII text hyperscan, which reads it alike and in linear time.
         """
         if self._scanner is None or not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
             return self._needing(range(len(self._searches)), folded)
@@ -46,7 +49,7 @@ class Expressions:
         if len(self._scanned) in found:
             return self._needing(range(len(self._searches)), folded)
         places = map(self._scanned.__getitem__, found)
-        surely = len(text) > MAX_SEARCHED
+        surely = len(text) > LONG
         scanned = [(self._searches[place][0], _is_found) if surely else self._searches[place] for place in places]
         return scanned + self._needing(self._unscanned, folded) if self._unscanned else scanned
 

@@ -9,6 +9,7 @@ from correlator.engine.atlas import Atlas
 from correlator.engine.column import is_key
 from correlator.engine.memory import Memory
 from correlator.engine.plain import Predicate, predicate
+from correlator.engine.record import Record
 from correlator.engine.route import Route, Unsure
 from correlator.engine.tree import Both, Tree, numbered, tests
 from correlator.source import Rule
@@ -78,14 +79,24 @@ class Kind:
             fired = route.fired(fields, wire)
         except Unsure as unsure:
             seen = self._seen[route]
-            raise Partly([seen[n] for n in unsure.fired], [seen[n] for n in unsure.failed], unsure.reason) from None
+            sure = self._settled(seen, unsure.fired, fields)
+            raise Partly(sure, [seen[n] for n in unsure.failed], unsure.reason) from None
         finally:
             if self._timer.armed:
                 self._timer.disarm()
-        if not fired:
-            return ()
-        seen = self._seen[route]
-        return [seen[number] for number in fired]
+        return self._settled(self._seen[route], fired, fields) if fired else ()
+
+    def _settled(self, seen: Sequence[Seen], fired: Iterable[int], fields: dict[str, Any]) -> list[Seen]:
+        """Return the rules by number; those that a reference from field to field decides are evaluated whole."""
+        return [seen[max(n, ~n)] for n in fired if n >= 0 or self._refers(seen[~n], fields)]
+
+    def _refers(self, seen: Seen, fields: dict[str, Any]) -> bool:
+        holds = seen.predicate.holds
+        self._timer.arm()  # a list in a list: each element with each
+        try:
+            return holds(Record(fields))
+        finally:
+            self._timer.disarm()
 
     def warm(self, event_ids: Iterable[Any]) -> None:
         """Build the routes of these EventIDs before their events come."""

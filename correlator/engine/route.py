@@ -5,7 +5,7 @@ the answer. A tuple that is new is decided in two steps: bit masks rule out near
 those that are left are evaluated over the atoms that hold.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import combinations
 from operator import and_, attrgetter, or_
@@ -21,8 +21,8 @@ from correlator.engine.tree import Tree, leaves
 from correlator.engine.whole import Whole
 from correlator.statistics import Cost
 
-MAX_ANSWERS: Final = 16
-"""Combinations of answers of atoms that could not be judged which are tried on a condition."""
+MAX_DOUBTFUL: Final = 4
+"""Atoms that are not known to hold or not with which a condition is tried in all combinations."""
 
 _NESTED: Final = frozenset({list, dict, tuple})
 _verdict_of = dict.__getitem__
@@ -55,16 +55,17 @@ class Route:
         self._names = tuple(columns)
         self._columns = tuple(columns.values())
         self._missing = (MISSING,) * len(columns)
-        self._whole = Whole(whole, masks[None], memory) if (whole := atlas.whole()) else None
+        self._whole = Whole(keywords, masks[None], memory) if (keywords := atlas.keywords()) else None
         looked_at = NONE.union(*(column.judge.seconds for column in self._columns))
         self._looked_at = [looked_at.intersection(leaves(each)) for each in conditions]
+        self._referring = [atlas.references().intersection(leaves(each)) for each in conditions]
         self._decided: dict[tuple[Verdict, ...], tuple[int, ...]] = {}
         memory.register(self)
 
     def fired(self, fields: dict[str, Any], wire: bytes | None = None) -> tuple[int, ...]:
         """Return the numbers of the conditions that hold of an event. `wire`: the JSON that the fields were read from.
 
-        Raises Unsure where some could not be told. What `wire` leaves out or writes otherwise than orjson does is not searched for keywords.
+        ~number instead, where a reference from field to field decides, which is left to the caller. Raises Unsure where some could not be told. What `wire` leaves out or writes otherwise than orjson does is not searched for keywords.
         """
         try:
             verdicts = tuple(map(_verdict_of, self._columns, map(fields.get, self._names, self._missing)))
@@ -105,17 +106,24 @@ class Route:
         troubled = dict(self._memory.troubled)
         self._memory.troubled.clear()
         atoms = NONE.union(*(verdict.atoms for verdict in verdicts))
-        answers = [atoms.union(held) for size in range(len(troubled) + 1) for held in combinations(troubled, size)]
-        fired = {n for n in self._decide(verdicts) if self._looked_at[n].isdisjoint(troubled)}
+        fired = {n for n in self._decide(verdicts) if self._looked_at[max(n, ~n)].isdisjoint(troubled)}
         failed = set()
         for number, looked_at in enumerate(self._looked_at):
-            if not looked_at.isdisjoint(troubled):
-                outcomes = {self._decisions[number](each) for each in answers[:MAX_ANSWERS]}
-                if len(outcomes) > 1 or len(answers) > MAX_ANSWERS:
+            if doubtful := looked_at.intersection(troubled):
+                outcome = self._outcome(number, atoms, doubtful | self._referring[number])
+                if outcome is None:
                     failed.add(number)
-                elif outcomes == {True}:
+                elif outcome:
                     fired.add(number)
-        return Unsure(tuple(sorted(fired)), tuple(sorted(failed)), next(iter(troubled.values())))
+        return Unsure(sorted(fired, key=lambda n: max(n, ~n)), sorted(failed), next(iter(troubled.values())))
+
+    def _outcome(self, number: int, atoms: frozenset[int], doubtful: frozenset[int]) -> bool | None:
+        """Return whether a condition holds whatever the doubtful atoms do; None where it depends on them."""
+        if len(doubtful) > MAX_DOUBTFUL:
+            return None
+        several = (held for size in range(len(doubtful) + 1) for held in combinations(doubtful, size))
+        outcomes = {self._holds(number, atoms.union(held)) for held in several}
+        return outcomes.pop() if len(outcomes) == 1 else None
 
     def _decide(self, key: tuple[Verdict, ...]) -> tuple[int, ...]:
         """Decide and remember what `key`, the verdicts of the columns and of the event as a whole, means."""
@@ -129,10 +137,18 @@ class Route:
         fired: tuple[int, ...] = ()
         if left:
             atoms = NONE.union(*[verdict.atoms for verdict in verdicts])
-            fired = tuple(number for number in _bits(left) if self._holds(number, atoms))
+            fired = tuple(self._firing(_bits(left), atoms))
         self._decided[key] = fired
         self._memory.took(100 + 8 * len(verdicts))
         return fired
+
+    def _firing(self, numbers: Iterable[int], atoms: frozenset[int]) -> Iterator[int]:
+        for number in numbers:
+            if not self._referring[number]:
+                if self._holds(number, atoms):
+                    yield number
+            elif (outcome := self._outcome(number, atoms, self._referring[number])) is not False:
+                yield number if outcome else ~number
 
     def _holds(self, number: int, atoms: frozenset[int]) -> bool:
         begun = perf_counter()

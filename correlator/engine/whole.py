@@ -1,4 +1,4 @@
-"""Atoms that look at a whole event: keywords, which any value may satisfy, and references from field to field."""
+"""Keywords: atoms that any value of an event may satisfy."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,9 @@ from correlator.engine.hyper import AVAILABLE, Scanner, literal
 from correlator.engine.judge import NONE
 from correlator.engine.memory import Memory
 from correlator.engine.needles import Needles
-from correlator.engine.plain import predicate
-from correlator.engine.record import Record
 from correlator.engine.text import fold
 from correlator.limit import Timer
-from correlator.syntax import Atom, FieldRef, Glob, Test
+from correlator.syntax import Atom, Glob
 
 _RUN: Final = re.compile(r"[ !#-+.0-9;-@^-z|~-][ !#-+.0-@^-z|~-]*")
 """Characters that every JSON writes as they are, in lower case: none that can stand between values."""
@@ -29,27 +27,20 @@ _SUSPECT: Final = (_ESCAPE.encode(), b"\\xe2\\x84\\xaa", b"\\xc5\\xbf")
 
 
 class Whole:
-    """The keywords and references of a route."""
+    """The keywords of a route."""
 
-    def __init__(self, tests: Mapping[Test, int], masks: Masks, memory: Memory) -> None:
+    def __init__(self, keywords: Mapping[Atom, int], masks: Masks, memory: Memory) -> None:
         """Take the atoms, each with its number."""
-        self._references = {n: predicate(test).holds for test, n in tests.items() if isinstance(test.atom, FieldRef)}
-        keywords: dict[Atom, int] = {test.atom: n for test, n in tests.items() if not isinstance(test.atom, FieldRef)}
         self._column = Column(keywords, masks, memory)
-        self._may_hold = Prefilter(keywords, memory.timer).may_hold if keywords else None
-        self._timer = memory.timer
+        self._may_hold = Prefilter(keywords, memory.timer).may_hold
         self.nothing = self._column.verdict(NONE)
-        """What it means that none of the atoms holds."""
+        """What it means that no keyword holds."""
 
     def verdict(self, fields: Mapping[str, Any], wire: bytes | None) -> Verdict | None:
-        """Return what an event means as a whole, None where no atom holds. `wire`: the JSON that the fields are from."""
-        atoms = NONE
-        if self._may_hold is not None and self._may_hold(wire):
-            atoms = atoms.union(*(self._column.several(value).atoms for value in fields.values()))
-        if self._references:
-            self._timer.arm()  # a list in a list: each element with each
-            record = Record(fields)
-            atoms = atoms.union(number for number, holds in self._references.items() if holds(record))
+        """Return what an event means as a whole, None where no keyword holds. `wire`: the JSON that the fields are from."""
+        if not self._may_hold(wire):
+            return None
+        atoms = NONE.union(*(self._column.several(value).atoms for value in fields.values()))
         return self._column.verdict(atoms) if atoms else None
 
     def forget(self) -> None:

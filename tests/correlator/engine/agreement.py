@@ -27,12 +27,14 @@ class Tally:
 
 
 def no_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the engine's own failures raised, instead of hidden by evaluating rule by rule."""
+    """Have the engine's own failures raised, instead of hidden by evaluating rule by rule, and let it take its time."""
 
     def again(*_arguments: object) -> NoReturn:
         raise  # noqa: PLE0704 - called from where the engine's exception is handled
 
     monkeypatch.setattr("correlator.rules.plain", again)
+    for module in ("rules", "engine.memory"):
+        monkeypatch.setattr(f"correlator.{module}.BUDGET", 60.0)
 
 
 def forms(fields: dict[str, Any]) -> tuple[bytes | None, ...]:

@@ -22,7 +22,7 @@ from tests.correlator.strategies import events, rules
 from tests.correlator.written import files
 
 FUZZ: Final = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
-EXAMPLES: Final = 20_000 if FUZZ else 250
+EXAMPLES: Final = 20_000 if FUZZ else 200
 """Of each of the four settings. An example has 17 pairs of rule and event on average."""
 
 Record = Callable[[str, object], None]

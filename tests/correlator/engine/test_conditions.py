@@ -110,7 +110,8 @@ def test_no_mask_rules_out_what_holds(nodes: list[Node], data: st.DataObject) ->
     kept = [tree for tree in numbers if not isinstance(tree, bool)]
     columns, sure = atlas.masks(kept)
     everything = atlas.columns()
-    fields: dict[int, str | None] = dict.fromkeys(atlas.whole().values())
+    fields: dict[int, str | None] = dict.fromkeys(atlas.keywords().values())
+    fields |= dict.fromkeys(atlas.references(), "no column's")
     fields |= {number: field for field, atoms in everything.items() for number in atoms.values()}
     holds = frozenset(data.draw(st.sets(st.sampled_from(sorted(fields))))) if fields else frozenset[int]()
     left, may = -1, sure

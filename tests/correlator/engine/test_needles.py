@@ -22,11 +22,10 @@ def test_found_is_what_stands_in_the_text(wanted: dict[str, int], value: str) ->
 @given(needles, text)
 def test_both_ways_find_the_same(wanted: dict[str, int], value: str) -> None:
     """On a text of any length."""
-    built = Needles(wanted)
-    padded = value + "\0" * (LONG + 1 - len(value)) + value
-    assert built.found(padded) - {n for needle, n in wanted.items() if "\0" in needle} == built.found(value) | {
-        n for needle, n in wanted.items() if needle in padded and "\0" not in needle
-    }
+    padding = "\n" * (LONG + 1)
+    ours = {needle: number for needle, number in wanted.items() if "\n" not in needle} or {"a": 0}
+    built = Needles(ours)
+    assert built.found(value + padding) == built.found(value)
 
 
 @given(needles, long_text)
