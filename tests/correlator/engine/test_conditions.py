@@ -116,7 +116,7 @@ def test_no_mask_rules_out_what_holds(nodes: list[Node], data: st.DataObject) ->
     holds = frozenset(data.draw(st.sets(st.sampled_from(sorted(fields))))) if fields else frozenset[int]()
     left, may = -1, sure
     for field, masks in columns.items():
-        mine = [atom for atom in holds if fields[atom] == field]
+        mine = [atom for atom in holds if atom in fields and fields[atom] == field]
         must = masks.free
         for atom in mine:
             must |= masks.must.get(atom, 0)

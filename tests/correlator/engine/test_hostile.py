@@ -102,6 +102,34 @@ def test_an_expression_that_would_not_end_fails_alone(pattern: str, value: str) 
         assert evaluated(rules, {"F": "-", "G": "evil"}) == (["0", "2"], [])
 
 
+BAD = "é" + "a" * 60 + "b"
+ENDLESS, X = Test("F", Regex("(a+)+$")), contains("G", "x")
+UNJUDGED: list[tuple[str, list[Node], dict[str, Any], list[str], list[str]]] = [
+    ("alone", [ENDLESS, X], {"F": BAD, "G": "x"}, ["1"], ["0"]),
+    ("negated", [Not(ENDLESS), X], {"F": BAD, "G": "x"}, ["1"], ["0"]),
+    ("or what holds", [Either((ENDLESS, X)), X], {"F": BAD, "G": "x"}, ["0", "1"], []),
+    ("or what does not", [Either((ENDLESS, X)), X], {"F": BAD, "G": "y"}, [], ["0"]),
+    ("and what does not", [All((ENDLESS, X)), Not(X)], {"F": BAD, "G": "y"}, ["1"], []),
+    ("in a list of which another element holds", [ENDLESS, X], {"F": [BAD, "aaa"], "G": "x"}, ["0", "1"], []),
+    ("in a list of which none does", [ENDLESS, X], {"F": [BAD, "bbb"], "G": "x"}, ["1"], ["0"]),
+    ("too long for re", [Test("F", Regex("a`b")), X], {"F": "é" * 40_000 + "a`b", "G": "x"}, ["1"], ["0"]),
+    ("too long, but not there", [Test("F", Regex("a`b")), X], {"F": "é" * 40_000, "G": "x"}, ["1"], []),
+    ("a reference", [All((ENDLESS, Test("F", FieldRef("G")))), X], {"F": BAD, "G": "x"}, ["1"], ["0"]),
+]
+
+
+@pytest.mark.parametrize(("nodes", "fields", "fired", "told"), [c[1:] for c in UNJUDGED], ids=[c[0] for c in UNJUDGED])
+def test_what_cannot_be_judged_fails_the_rules_that_hang_on_it(
+    nodes: list[Node], fields: dict[str, Any], fired: list[str], told: list[str]
+) -> None:
+    """Never in silence, also when the value comes again; and no other rule."""
+    rules = rule_set(*nodes)
+    for _ in range(3):
+        found, failures = evaluated(rules, fields)
+        assert (found, [rule for rule, _ in failures]) == (fired, told)
+        assert evaluated(rules, {"F": "ab", "G": "z"})[1] == []
+
+
 LONG_VALUES = {
     "ASCII": "needle" * (MIB // 6),
     "beyond ASCII": "đặng \u017fK" * (MIB // 12),
