@@ -28,7 +28,7 @@ chaos: $(VENV)/ready ## Kill processes many more times than `make test` does
 	CHAOS=long $(BIN)/pytest -m chaos --timeout 3600 tests/chaos
 
 fuzz: $(VENV)/ready ## Run the property tests with many more examples
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n $(WORKERS) --timeout 3600 -m hypothesis tests
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n $(WORKERS) --dist loadgroup --timeout 3600 -m hypothesis tests
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .
