@@ -1,17 +1,22 @@
 """A bound on the processor time of one piece of work, for what hostile input can make slow: `re` above all."""
 
+import atexit
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import ClassVar, Final
 
 _CLOCK: Final = int(signal.ITIMER_VIRTUAL)
-_AGAIN: Final = 0.02
-"""Seconds until it is raised again: Python swallows what is raised in a destructor or a callback of the collector."""
+_TICK: Final = 0.05
+"""Seconds of processor time between two looks at the timer that runs. One clock for all: setting it costs a system call."""
 
 
 class Overtime(Exception):
     """The work took longer than it may."""
+
+
+_MAIN: Final = threading.main_thread().ident
 
 
 class Timer:
@@ -22,50 +27,51 @@ class Timer:
     """
 
     _running: "ClassVar[Timer | None]" = None
-    _installed: ClassVar[bool] = False
+    _ticking: ClassVar[int] = 0
 
     def __init__(self, seconds: float) -> None:
-        """Take the limit."""
+        """Take the limit; it is kept to a twentieth of a second."""
         self._seconds = seconds
+        self._left = 0.0
         self.armed = False
 
     def arm(self) -> None:
         """Start the time, unless it runs already."""
-        if self.armed or threading.current_thread() is not threading.main_thread():
+        if self.armed or threading.get_ident() != _MAIN:
             return
-        if not Timer._installed:  # once: it costs ten times what the rest does
-            signal.signal(signal.SIGVTALRM, Timer._expired)
-            Timer._installed = True
+        if Timer._ticking != os.getpid():  # a forked process has no clock yet
+            signal.signal(signal.SIGVTALRM, Timer._tick)
+            signal.setitimer(_CLOCK, _TICK, _TICK)
+            atexit.register(signal.setitimer, _CLOCK, 0)  # before Python drops the handler: the signal would end us
+            Timer._ticking = os.getpid()
+        self._left = self._seconds
         Timer._running = self
         self.armed = True
-        signal.setitimer(_CLOCK, self._seconds, _AGAIN)
 
     def disarm(self) -> None:
         """Stop the time, if it runs."""
-        if self.armed:
-            self.armed = False  # first: a signal that is on its way raises nothing any more
-            signal.setitimer(_CLOCK, 0)
+        self.armed = False
 
     @staticmethod
-    def _expired(_number: int, _frame: FrameType | None) -> None:
+    def _tick(_number: int, _frame: FrameType | None) -> None:
+        """Raise when the time is over, and again at every tick: what is raised in a destructor Python swallows."""
         timer = Timer._running
-        if timer is not None and timer.armed:
-            raise Overtime(f"more than {timer._seconds:g} s of processor time")  # noqa: SLF001 - of this class
+        if timer is None or not timer.armed:
+            return
+        timer._left -= _TICK  # noqa: SLF001 - of this class
+        if timer._left < 0:  # noqa: SLF001 - as above
+            raise Overtime(f"more than {timer._seconds:g} s of processor time")  # noqa: SLF001 - as above
 
 
-class limited:  # noqa: N801 - reads as the statement that it is: `with limited(1.0):`
+class limited(Timer):  # noqa: N801 - reads as the statement that it is: `with limited(1.0):`
     """`with limited(seconds):` raises Overtime within the block, as a Timer does. Blocks must not nest."""
-
-    def __init__(self, seconds: float) -> None:
-        """Take the limit; the time runs from the block's beginning."""
-        self._timer = Timer(seconds)
 
     def __enter__(self) -> None:
         """Start the time."""
-        self._timer.arm()
+        self.arm()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the time."""
-        self._timer.disarm()
+        self.disarm()

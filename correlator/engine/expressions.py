@@ -1,7 +1,7 @@
 """Many regular expressions on one value: hyperscan says which may be found, `re` says which are."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from correlator.engine.atoms import check_of
@@ -28,36 +28,39 @@ _KNOWN: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL
 
 
 class Expressions:
-    """A field's regular expressions, each known by its number."""
+    """A field's regular expressions, each known by its number; by its place in their sequence among themselves.
+
+    `needed`: the text that stands in every value in which the expression is found, by place.
+    """
 
     def __init__(self, atoms: Mapping[Regex, int]) -> None:
         """Compile them."""
         self._searches = [(number, check_of(atom)) for atom, number in atoms.items()]
-        self._needed = [required(atom.pattern, atom.flags) for atom in atoms]
+        self.needed = [required(atom.pattern, atom.flags) for atom in atoms]
         self.numbers = frozenset(atoms.values())
         self._scanner, self._scanned = _scanner(list(atoms)) if AVAILABLE else (None, [])
-        self._unscanned = [place for place in range(len(self._searches)) if place not in set(self._scanned)]
+        self._unscanned = frozenset(range(len(self._searches))).difference(self._scanned)
 
-    def candidates(self, text: str, folded: str) -> list[tuple[int, Check]]:
-        """Return the expressions that may be found in the text: the number of each, and what has the last word on it.
+    def candidates(self, text: str, folded: str, places: Sequence[int]) -> list[tuple[int, Check]]:
+        """Return those at `places` that may be found in the text: the number of each, and what has the last word on it.
 
-        That is `re`, but in long ASCII text hyperscan, which reads it alike and in linear time.
+        `places` has all of which the needed text is there. The last word has `re`, but in long ASCII text hyperscan,
+        which reads it alike and in linear time.
         """
+        if not text.isascii() and any(letter in folded for letter in DOTLESS):
+            return self._searches
         if self._scanner is None or not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
-            return self._needing(range(len(self._searches)), folded)
+            return [self._searches[place] for place in places if self.needed[place] in folded]
         found = self._scanner.found(text.encode())
         if len(self._scanned) in found:
-            return self._needing(range(len(self._searches)), folded)
-        places = map(self._scanned.__getitem__, found)
-        surely = len(text) > LONG
-        scanned = [(self._searches[place][0], _is_found) if surely else self._searches[place] for place in places]
-        return scanned + self._needing(self._unscanned, folded) if self._unscanned else scanned
-
-    def _needing(self, places: Iterable[int], folded: str) -> list[tuple[int, Check]]:
-        """Return those of which the required text is there."""
-        if any(letter in folded for letter in DOTLESS):
             return [self._searches[place] for place in places]
-        return [self._searches[place] for place in places if self._needed[place] in folded]
+        likely = self._unscanned.union(map(self._scanned.__getitem__, found))
+        last_word = self._by_hyperscan if len(text) > LONG else self._searches.__getitem__
+        return [last_word(place) for place in places if place in likely]
+
+    def _by_hyperscan(self, place: int) -> tuple[int, Check]:
+        """Return what it has found as found; what it does not know `re` still judges."""
+        return self._searches[place] if place in self._unscanned else (self._searches[place][0], _is_found)
 
 
 def _is_found(_text: str) -> bool:

@@ -14,14 +14,17 @@ from correlator.engine.text import Check, fold, glob
 from correlator.limit import Overtime
 from correlator.syntax import Atom, Cidr, Compare, Exists, Glob, Null, Regex, TimePart
 
+MIN_NEEDED: Final = 3
+"""Characters of the shortest text that an expression needs which is looked for beforehand; others are everywhere."""
+
 NONE: Final[frozenset[int]] = frozenset()
 
 
 class Judge:
     """The atoms of a field, by number.
 
-    `absent`: those that hold where the field is missing. `seconds`: by atom that its needle cannot decide alone, what
-    its second looks took so far. The timer is armed before `re` searches: what that takes depends on more than length.
+    `absent`: those that hold where the field is missing. `seconds`: by regular expression, what its
+    searches took so far. The timer is armed before `re` searches: what that takes depends on more than length.
     An atom that could not be judged is the memory's trouble, and taken not to hold.
     """
 
@@ -33,16 +36,26 @@ class Judge:
         self.absent = frozenset(number for atom, number in atoms.items() if atom == Exists(False))
         patterns = sort({atom: number for atom, number in atoms.items() if isinstance(atom, Glob)})
         self._patterns = patterns
+        self._expressions = Expressions({atom: number for atom, number in atoms.items() if isinstance(atom, Regex)})
+        self._always_tried, self._tried = self._gated()
+        self._brings = frozenset((*patterns.looks, *self._tried))
         self._needles = Needles(patterns.needles, memory.timer) if patterns.needles else None
-        self._brings = frozenset(patterns.looks)
         self._auxiliary = frozenset(number for number in patterns.needles.values() if number < 0)
         self._always = patterns.always + [
             Look(n, check_of(a), cased=True) for a, n in atoms.items() if isinstance(a, Cidr | Compare | TimePart)
         ]
-        self._expressions = Expressions({atom: number for atom, number in atoms.items() if isinstance(atom, Regex)})
         self._decides_at_once = not (self._brings or self._always or self._expressions.numbers)
-        looks = (look.number for looks in (*patterns.looks.values(), self._always) for look in looks)
-        self.seconds = dict.fromkeys((*looks, *self._expressions.numbers), 0.0)
+        self.seconds = dict.fromkeys(self._expressions.numbers, 0.0)
+
+    def _gated(self) -> tuple[list[int], dict[int, list[int]]]:
+        """Make needles of what expressions need; return the places of those without, and of the others by needle."""
+        needles, free, tried = self._patterns.needles, list[int](), dict[int, list[int]]()
+        for place, needed in enumerate(self._expressions.needed):
+            if len(needed) < MIN_NEEDED or EDGE in needed:
+                free.append(place)
+            else:
+                tried.setdefault(needles.setdefault(needed, -1 - len(needles)), []).append(place)
+        return free, tried
 
     def of_value(self, value: Any) -> frozenset[int]:
         """Return the atoms that hold of a value; of a list, those that hold of an element."""
@@ -64,17 +77,26 @@ class Judge:
 
     def _looked_twice(self, held: frozenset[int], text: str, folded: str) -> frozenset[int]:
         brought = held & self._brings
-        looks = [look for number in brought for look in self._patterns.looks[number]] if brought else []
+        looks = [look for number in brought for look in self._patterns.looks.get(number, ())] if brought else []
         for look in (*looks, *self._always) if looks else self._always:
-            if self._holds(look.number, look.check, text if look.cased else folded):
+            if look.check(text if look.cased else folded):
                 held |= {look.number}
-        for number, search in self._expressions.candidates(text, folded) if self._expressions.numbers else ():
-            self._memory.timer.arm()
-            if self._holds(number, search, text):
-                held |= {number}
+        places = [*self._always_tried, *(place for number in brought for place in self._tried.get(number, ()))]
+        if places or (self._tried and not text.isascii()):
+            held = held.union(self._searched(text, folded, places))
         return held - self._auxiliary if brought else held
 
-    def _holds(self, number: int, check: Check, text: str) -> bool:
+    def _searched(self, text: str, folded: str, places: list[int]) -> list[int]:
+        """Return the expressions that are found, of those at these places."""
+        self._memory.timer.arm()
+        found = []
+        for number, search in self._expressions.candidates(text, folded, places):
+            self._memory.timer.arm()  # one that took too long stopped it
+            if self._found(number, search, text):
+                found.append(number)
+        return found
+
+    def _found(self, number: int, check: Check, text: str) -> bool:
         begun = perf_counter()
         try:
             return check(text)

@@ -175,8 +175,10 @@ def _explained(field: str, atom: Atom, holds: Holds, check: Check | None = None)
 
 
 def _hit(text: Text, check: Check | None, *, cased: bool) -> str:
-    """Return the value that satisfied the check, of a list the first element that did."""
-    for each in (text,) if isinstance(text, str) else text or ():
+    """Return the value of which the check holds, of a list the first element that satisfies it."""
+    if isinstance(text, str):
+        return text
+    for each in text or ():
         if check is None or check(each if cased else fold(each)):
             return each
     return ""
@@ -199,7 +201,7 @@ def _keyword(check: Check, atom: Atom, *, cased: bool) -> Predicate:
 
     def explain(record: Record, name: str, found: list[Reason]) -> None:
         for text in record.every(cased=True):
-            if value := _hit(text, check, cased=cased):
+            if value := _hit((text,) if isinstance(text, str) else text, check, cased=cased):
                 found.append(_reason(name, None, value, pattern))
                 return
 

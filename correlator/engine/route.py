@@ -56,7 +56,8 @@ class Route:
         self._columns = tuple(columns.values())
         self._missing = (MISSING,) * len(columns)
         self._whole = Whole(keywords, masks[None], memory) if (keywords := atlas.keywords()) else None
-        looked_at = NONE.union(*(column.judge.seconds for column in self._columns))
+        self._judges = [column.judge for column in self._columns] + ([self._whole.judge] if self._whole else [])
+        looked_at = NONE.union(*(judge.seconds for judge in self._judges))
         self._looked_at = [looked_at.intersection(leaves(each)) for each in conditions]
         self._referring = [atlas.references().intersection(leaves(each)) for each in conditions]
         self._decided: dict[tuple[Verdict, ...], tuple[int, ...]] = {}
@@ -90,7 +91,7 @@ class Route:
 
     def costs(self) -> Iterator[tuple[int, Cost]]:
         """Yield what conditions took, by number, of those that were evaluated: with the second looks at values."""
-        looks = {atom: seconds for column in self._columns for atom, seconds in column.judge.seconds.items()}
+        looks = {atom: seconds for judge in self._judges for atom, seconds in judge.seconds.items()}
         for number, evaluations in enumerate(self._evaluations):
             own = sum(looks[atom] for atom in self._looked_at[number])
             if evaluations or own:

@@ -32,6 +32,7 @@ class Whole:
     def __init__(self, keywords: Mapping[Atom, int], masks: Masks, memory: Memory) -> None:
         """Take the atoms, each with its number."""
         self._column = Column(keywords, masks, memory)
+        self.judge = self._column.judge
         self._may_hold = Prefilter(keywords, memory.timer).may_hold
         self.nothing = self._column.verdict(NONE)
         """What it means that no keyword holds."""
