@@ -10,7 +10,7 @@ from correlator.source import Rule
 from soc.alerts import Match
 from soc.bus.base import Record
 from soc.errors import DeadLetter
-from soc.events import SCHEMA, Event, decode, digest, from_document, to_document
+from soc.events import SCHEMA, Event, decode, digest, from_document
 from soc.taxonomy import native
 
 MAX_KEY: Final = 400
@@ -39,13 +39,14 @@ class Matcher:
         source = document["logsource"].get
         kind = (source("product"), source("category"), source("service"))
         hits = self._rules.evaluate(kind, fields, self._failed, wire)
-        return self._matches(hits, from_document(document), record) if hits else []
+        return self._matches(hits, document, record) if hits else []
 
-    def _matches(self, hits: list[Hit], event: Event, record: Record) -> list[Match]:
+    def _matches(self, hits: list[Hit], document: dict[str, Any], record: Record) -> list[Match]:
+        event = from_document(document)
         found: list[Match] = []
         for hit in hits:
             verdict = self._gate.admit(hit.rule.ref.id, record.timestamp)
-            found.append(_match(hit, event, full=verdict.full))
+            found.append(_match(hit, event, document if verdict.full else None))
             if verdict.begins:
                 found.append(flood_match(hit.rule.ref, record.timestamp, event.site, self._gate.per_minute))
         return found
@@ -55,8 +56,11 @@ def _values(fields: Mapping[str, Any]) -> int:
     return sum(len(value) if isinstance(value, list) else 1 for value in fields.values())
 
 
-def _match(hit: Hit, event: Event, *, full: bool) -> Match:
-    """Return a hit's match; the id depends on rule and event alone, so a redelivery has the same."""
+def _match(hit: Hit, event: Event, document: dict[str, Any] | None) -> Match:
+    """Return a hit's match, without reasons if without the event's document.
+
+    The id depends on rule and event alone, so a redelivery has the same.
+    """
     return Match(
         id=digest(hit.rule.ref.id, event.id),
         rule=hit.rule.ref,
@@ -66,8 +70,8 @@ def _match(hit: Hit, event: Event, *, full: bool) -> Match:
         host=event.host,
         alert_key=alert_key(hit.rule, event),
         event_id=event.id,
-        reasons=hit.reasons if full else (),
-        event=to_document(event) if full else None,
+        reasons=() if document is None else hit.reasons,
+        event=document,
     )
 
 

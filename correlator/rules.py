@@ -35,7 +35,7 @@ class Hit(NamedTuple):
     """A rule that fired on an event."""
 
     seen: Seen
-    fields: Mapping[str, Any]
+    record: Record
 
     @property
     def rule(self) -> Rule:
@@ -48,7 +48,7 @@ class Hit(NamedTuple):
         held = self.seen.predicate
         try:
             with limited(BUDGET):
-                return reasons(held, Record(self.fields))
+                return reasons(held, self.record)
         except Overtime:  # that the rule fired is certain, and matters more than why
             return ()
 
@@ -90,11 +90,11 @@ class RuleSet:
             kind = self._kind(logsource)
         try:
             fired = kind.fired(fields, wire)
-            return [Hit(seen, fields) for seen in fired] if fired else []
+            return _hits(fired, fields) if fired else []
         except Partly as partly:
             for seen in partly.failed:
                 self._told(failed, seen.rule, partly.reason)
-            return [Hit(seen, fields) for seen in partly.fired]
+            return _hits(partly.fired, fields)
         except Exception:  # noqa: BLE001 - rule by rule tells which is at fault
             self._memory.troubled.clear()
             return plain(kind.seen, fields, partial(self._told, failed))
@@ -151,6 +151,11 @@ class RuleSet:
         return self._kinds[key]
 
 
+def _hits(fired: Sequence[Seen], fields: Mapping[str, Any]) -> list[Hit]:
+    record = Record(fields)
+    return [Hit(seen, record) for seen in fired]
+
+
 def plain(seen: Sequence[Seen], fields: Mapping[str, Any], failed: Failed = _raise) -> list[Hit]:
     """Return what `RuleSet.evaluate` does, evaluating rule by rule."""
     record = Record(fields)
@@ -173,7 +178,7 @@ def _until_failure(
         with limited(BUDGET):
             for each, holds in rest:
                 if holds(record):
-                    hits.append(Hit(each, record.fields))
+                    hits.append(Hit(each, record))
     except Exception as error:  # noqa: BLE001 - one rule's fault must not stop the others
         return each.rule, error
     return None

@@ -187,7 +187,7 @@ def _hit(text: Text, check: Check | None, *, cased: bool) -> str:
 def _reason(selection: str, field: str | None, value: str, pattern: str) -> Reason:
     """Return the reason with the part of a long value that the pattern is about."""
     reason = Reason(selection, field, value, pattern)
-    return reason._replace(value=reason.excerpt(MAX_VALUE))
+    return reason if len(value) <= MAX_VALUE else reason._replace(value=reason.excerpt(MAX_VALUE))
 
 
 def _keyword(check: Check, atom: Atom, *, cased: bool) -> Predicate:

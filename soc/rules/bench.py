@@ -105,10 +105,10 @@ def measured(rules: RuleSet, events: Sequence[Event], load_seconds: float, cache
 def _round(rules: RuleSet, events: Sequence[Event]) -> tuple[int, float]:
     """Return how many matches there were, and the processor time for decoding and evaluating."""
     matches = 0
-    began = time.process_time()
+    began = time.thread_time()
     for logsource, wire in events:
         matches += len(rules.evaluate(logsource, orjson.loads(wire), _ignored, wire))
-    return matches, time.process_time() - began
+    return matches, time.thread_time() - began
 
 
 def _ignored(_rule: object, _error: Exception) -> None:
@@ -116,10 +116,10 @@ def _ignored(_rule: object, _error: Exception) -> None:
 
 
 def _decoding(events: Sequence[Event]) -> float:
-    began = time.process_time()
+    began = time.thread_time()
     for _, wire in events:
         orjson.loads(wire)
-    return time.process_time() - began
+    return time.thread_time() - began
 
 
 def _recorded(files: Sequence[Path], options: Options) -> Iterator[Event]:
