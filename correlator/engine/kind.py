@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from correlator.engine.atlas import Atlas
 from correlator.engine.column import is_key
-from correlator.engine.memory import Memory
+from correlator.engine.memory import Memory, give_back
 from correlator.engine.plain import Predicate, predicate
 from correlator.engine.record import Record
 from correlator.engine.route import Route, Unsure
@@ -19,6 +19,9 @@ from correlator.syntax import Glob, Node, Test
 EVENT_ID: Final = "EventID"
 """Sigma's name of the field that tells Windows events of one channel apart."""
 
+
+MANY: Final = 100
+"""Rules of a route whose building leaves megabytes behind."""
 
 MAX_EVENT_ID: Final = 16
 """Characters of an EventID of which the route is remembered."""
@@ -142,6 +145,8 @@ class Kind:
                 kept.append(each)
         route = Route(trees, atlas, self._memory)
         self._seen[route] = tuple(kept)
+        if len(kept) >= MANY:
+            give_back()
         return route
 
 

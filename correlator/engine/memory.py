@@ -1,13 +1,17 @@
 """What the routes of an engine share: the bound on what they remember, and the time that they have for an event."""
 
+import ctypes
+import sys
 from typing import Final, Protocol
 from weakref import WeakSet
 
 from correlator.limit import Overtime, Timer
 
-LIMIT: Final = 32 * 1024 * 1024
+LIMIT: Final = 12 * 1024 * 1024
 """Estimated bytes that are remembered at most: values, verdicts and decisions of all routes."""
 
+
+_TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 BUDGET: Final = 0.25
 """Seconds of processor time for an event, about ten thousand times what an ordinary one takes."""
@@ -15,6 +19,12 @@ BUDGET: Final = 0.25
 
 MAX_OVERTIMES: Final = 2
 """How often the budget may be exhausted on one event; the rules that are left then fail."""
+
+
+def give_back() -> None:
+    """Give memory that was needed only to build something back to the system, where the C library can (glibc)."""
+    if _TRIM is not None:
+        _TRIM(0)
 
 
 class Forgetful(Protocol):
