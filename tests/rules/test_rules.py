@@ -15,6 +15,7 @@ from sigma.rule import SigmaRule
 from collectors import syslog
 from collectors.sources import Options
 from correlator.choice import Choice
+from correlator.engine.atoms import MAX_SEARCHED
 from correlator.engine.plain import predicate
 from correlator.engine.record import Record
 from correlator.load import builtin, load
@@ -132,7 +133,7 @@ def test_both_formats_of_a_recording_fire_the_same_rules(name: str, ruleset: Rul
 
 @pytest.mark.parametrize("path", SAMPLES, ids=stem)
 def test_rule_stays_quick_on_hostile_values(path: Path, ruleset: RuleSet) -> None:
-    """Shows that no pattern of the rule goes quadratic on 64 KiB made of what nearly satisfies it."""
+    """Shows that no pattern of the rule goes quadratic on the longest text that is searched, made of what nearly satisfies it."""
     (rule,) = [each for each in ruleset.rules if stem(each.file) == stem(path)]
     for sample in (each for each in samples(path) if each.matches):
         ((_, fields),) = sample.events
@@ -144,8 +145,8 @@ def test_rule_stays_quick_on_hostile_values(path: Path, ruleset: RuleSet) -> Non
 
 
 def grown(value: Any, cut: int) -> Any:
-    """Return a text repeated to 64 KiB, without its last characters each time; other values as they are."""
+    """Return a text repeated to that length, without its last characters each time; other values as they are."""
     if not isinstance(value, str) or len(value) <= cut:
         return value
     part = value[: len(value) - cut]
-    return (part * (65536 // len(part) + 1))[:65536]
+    return (part * (MAX_SEARCHED // len(part) + 1))[:MAX_SEARCHED]
