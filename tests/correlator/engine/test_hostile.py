@@ -114,6 +114,7 @@ UNJUDGED: list[tuple[str, list[Node], dict[str, Any], list[str], list[str]]] = [
     ("in a list of which none does", [ENDLESS, X], {"F": [BAD, "bbb"], "G": "x"}, ["1"], ["0"]),
     ("too long for re", [Test("F", Regex("a`b")), X], {"F": "é" * 40_000 + "a`b", "G": "x"}, ["1"], ["0"]),
     ("too long, but not there", [Test("F", Regex("a`b")), X], {"F": "é" * 40_000, "G": "x"}, ["1"], []),
+    ("a keyword", [Test(None, Regex("(a+)+$")), X], {"F": BAD, "G": "x"}, ["1"], ["0"]),
     ("a reference", [All((ENDLESS, Test("F", FieldRef("G")))), X], {"F": BAD, "G": "x"}, ["1"], ["0"]),
 ]
 

@@ -14,7 +14,7 @@ from tests.correlator.semantics.page import page
 
 BOUNDS: Final = [
     f"{matching.MAX_VALUES:,} values, list elements counted",
-    f"{memory.BUDGET} s of processor time, twice",
+    f"{memory.BUDGET} s of processor time; {atoms.MAX_SEARCHED:,} characters",
     f"{plain.MAX_REASONS} of {plain.MAX_VALUE} characters",
     f"{files.MAX_FILE // 2**20} MiB, nested {document.MAX_DEPTH} deep, {document.MAX_NODES:,} values",
     f"{condition.MAX_DEPTH} parentheses",
