@@ -136,7 +136,7 @@ def _fingerprint(request: bytes, given_up: Event) -> str:
 
 def _in_child(request: bytes, given_up: Event) -> bytes:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "correlator.compiler.compile"]
+    command = [sys.executable, "-P", "-m", "correlator.compiler.compile"]  # -P: not from the current folder
     with Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment) as child:  # noqa: S603 - our own module
         try:
             output, errors = _answer(child, request, given_up)

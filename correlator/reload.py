@@ -20,8 +20,9 @@ from correlator.compiler.files import is_rule
 from correlator.engine.hyper import AVAILABLE
 from correlator.load import builtin, compile_rules, rule_set
 from correlator.rules import RuleSet
+from correlator.source import Failure
 from soc.clock import SECOND, Clock
-from soc.errors import VonggacError
+from soc.errors import RulesError, VonggacError
 from soc.metrics import Metrics
 from soc.settings import Settings
 
@@ -100,6 +101,8 @@ class Reloader:
     def _load(self, before: RuleSet | None, given_up: Event) -> "_Loaded":
         compiled = compile_rules(self._choice, self._cache, given_up)
         rules = rule_set(self._choice, compiled)
+        if lost := [each for each in compiled.failures if _is_unreadable(each)] if before is not None else []:
+            raise RulesError(f"{len(lost)} rule files or folders cannot be read, the first: {lost[0]}")
         if before is not None and not given_up.is_set():
             rules.warm(before)
         return _Loaded(rules, len(compiled.skipped), _differences(before, rules))
@@ -151,6 +154,11 @@ def _differences(before: RuleSet | None, now: RuleSet) -> dict[str, int]:
     return {"added": len(new.keys() - old.keys()), "removed": len(old.keys() - new.keys()), "changed": changed}
 
 
+def _is_unreadable(failure: Failure) -> bool:
+    """Tell whether the system refused a file or a folder, which may hold thousands of rules: a share that is away."""
+    return failure.reason.startswith("cannot be read: [Errno")
+
+
 def stamp(paths: Iterable[Path]) -> Stamp:
     """Return what tells that one of these files, or a rule file in these folders, has changed. Reads none."""
     found: dict[str, tuple[int, int]] = {}
@@ -174,6 +182,8 @@ def _look_into(folder: Path, found: dict[str, tuple[int, int]], folders: set[tup
     with os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):
+                if entry.name.startswith("."):
+                    continue
                 if entry.is_dir():
                     _look_into(Path(entry.path), found, folders)
                 elif is_rule(entry.name):

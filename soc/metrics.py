@@ -66,7 +66,7 @@ class Metrics:
         self.values_judged = self._counter("values_judged", "Values of events that were not remembered")
         self.memory_resets = self._counter("memory_resets", "How often everything remembered of values was forgotten")
         self.rule_evaluations = self._counter("rule_evaluations", "Evaluations of a rule's condition", "rule")
-        self.rule_cost = self._counter("rule_cost_seconds", "Processor time that a rule took", "rule")
+        self.rule_cost = self._counter("rule_cost_seconds", "Time that a rule took, on the clock", "rule")
         self.rule_slow = self._counter(
             "rule_slow", "Minutes in which a rule took more than its share of the processor", "rule"
         )

@@ -4,6 +4,7 @@ A command that takes a `selection: Selection` and is decorated with `selecting` 
 """
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -83,9 +84,12 @@ class Selection:
 
 
 def cache_of(settings: Settings) -> Path | None:
-    """Return the folder of compiled rules where the service has one; a command leaves none in somebody's folder."""
+    """Return the folder of compiled rules where the service has one and it is ours; a command leaves none elsewhere."""
     folder = settings.correlate.cache_folder
-    return folder if folder and folder.is_dir() else None
+    try:
+        return folder if folder and folder.is_dir() and folder.stat().st_uid == os.geteuid() else None
+    except OSError:  # below a folder that is the service's alone
+        return None
 
 
 def selecting(command: Callable[..., None]) -> Callable[..., None]:

@@ -118,20 +118,31 @@ def compiled_cache(settings: Settings) -> Path | None:
     return cache_of(settings) or Path(own, "vonggac", "rules")
 
 
+def _within(top: Path) -> list[Path]:
+    """Return the files of a folder, in order. Raises Stop where a part of it cannot be read: evidence is not skipped."""
+
+    def unreadable(error: OSError) -> None:
+        raise Stop(f"{error.filename}: cannot be read: {error.strerror}; name what can be read")
+
+    walked = os.walk(top, onerror=unreadable)
+    found = (Path(folder, name) for folder, _, names in walked for name in names if not name.startswith("."))
+    return sorted(each for each in found if each.is_file())
+
+
 def recordings(paths: Sequence[Path]) -> tuple[list[Path], int]:
     """Return the files that are named and those in the folders that are named, and how many were passed over there.
 
-    Raises Stop where there is no such path, or nothing to read.
+    Raises Stop where there is no such path, a folder that cannot be read, or nothing to read.
     """
     files: list[Path] = []
     passed_over = 0
     for path in paths:
-        if not path.exists():
-            raise Stop(f"{path}: there is no such file or folder")
+        if not os.path.exists(path):  # noqa: PTH110 - Path raises where it may not look
+            raise Stop(f"{path}: there is no such file or folder, or it may not be looked into")
         if not path.is_dir():
             files.append(path)
             continue
-        found = sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
+        found = _within(path)
         taken = [each for each in found if _suffix(each) in SUFFIXES]
         passed_over += len(found) - len(taken)
         files += taken

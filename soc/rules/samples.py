@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import yaml
 
 from collectors import syslog
 from collectors.sources import BadRecord, Options, Recording
+from correlator.compiler.files import MAX_FILE
 from correlator.tools.samples import Fields, Sample, stem
 from soc.errors import DeadLetter, RulesError
 from soc.events import LogSource
+
+MAX_DEPTH: Final = 64
+"""Lists and maps within each other in a file of samples."""
 
 REGRESSION: Final = "regression_data"
 """The folder beside SigmaHQ's rule folders that mirrors them."""
@@ -63,7 +67,7 @@ def _regression(path: Path) -> list[Path]:
 def read(file: Path, options: Options) -> Iterator[Sample]:
     """Yield the samples of one file. Raises RulesError where it is not what it should be, and says what it should."""
     try:
-        document = yaml.load(file.read_text("utf-8"), Loader=yaml.CSafeLoader)
+        document = yaml.load(_text(file), Loader=yaml.CSafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"{file}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
@@ -73,6 +77,21 @@ def read(file: Path, options: Options) -> Iterator[Sample]:
     if not isinstance(document, dict):
         raise RulesError(f"{file}:1: samples are a map; rules/README.md shows one")
     yield from _recorded(file, document, options) if file.name == INFO else _written(file, document, options)
+
+
+def _text(file: Path) -> str:
+    """Return the file's text, which is no larger and nests no deeper than a rule file: the loader would crash."""
+    if not file.is_file() or file.stat().st_size > MAX_FILE:
+        raise RulesError(f"{file}: cannot be read: not a file of up to {MAX_FILE} bytes")
+    text = file.read_text("utf-8")
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+            raise RulesError(
+                f"{file}:{cast('yaml.Mark', event.start_mark).line + 1}: nested deeper than {MAX_DEPTH}, or with an alias"
+            )
+    return text
 
 
 # Our own layout ------------------------------------------------------------------------------------------------------
@@ -108,7 +127,9 @@ def _recorded(file: Path, document: dict[str, Any], options: Options) -> Iterato
     """Yield a sample for each recording that the file names, and for each beside it under the same name."""
     for rule in _maps(document, "rule_metadata"):
         for test in _maps(document, "regression_tests_info") or [{}]:
-            for recording in _recordings(file.parent, test):
+            if not (found := _recordings(file.parent, test)):
+                raise RulesError(f"{file}: there is no recording {test.get('path', '')} beside it")
+            for recording in found:
                 yield Sample(str(rule.get("id")), recording.name, str(file), _events(recording, options), _count(test))
 
 

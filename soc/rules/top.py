@@ -50,7 +50,7 @@ class Cost(NamedTuple):
 
     @property
     def microseconds(self) -> float:
-        """Processor time an evaluation, in the mean."""
+        """Time an evaluation, in the mean."""
         return self.seconds / self.evaluations * 1e6 if self.evaluations else 0.0
 
 
@@ -134,7 +134,7 @@ def _print(shown: Iterable[Cost], rules: dict[str, Rule], costs: list[Cost], eve
     if costs:
         console.print(table)
     each = f", {whole / events * 1e6:.2f} us an event" if events else ""
-    console.print(Text(f"{len(costs):,} rules took {whole:,.3f} s of processor time for {events:,} events{each}"))
+    console.print(Text(f"{len(costs):,} rules took {whole:,.3f} s for {events:,} events{each}"))
 
 
 def _cells(cost: Cost, rule: Rule | None, whole: float) -> list[Text]:

@@ -326,3 +326,10 @@ def test_the_answer_is_the_same_from_the_child_and_from_the_disk(rules: Path, ca
     assert isinstance(first, Compiled)
     assert first == second
     assert len(first.failures) == 1
+
+
+def test_what_lies_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evidence is looked at where it lies; a file there called yaml.py is not the library."""
+    (tmp_path / "yaml.py").write_text("raise SystemExit('run')\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load(Choice()).rules

@@ -316,3 +316,15 @@ async def test_that_hyperscan_is_missing_is_said_once(
     with capture_logs() as logs:
         await reloader.load(await reloader.load())
     assert [entry["log_level"] for entry in logs if "hyperscan" in entry["event"]] == ["warning"]
+
+
+async def test_a_folder_that_cannot_be_read_loses_no_rules(
+    chosen: Settings, folder: Path, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share that is away for a moment: the rules before it stay in force, and the reload failed."""
+    reloader = Reloader(chosen, metrics, SystemClock(), asyncio.Event())
+    before = await reloader.load()
+    (folder / "rule2.yml").unlink()
+    (folder / "rule2.yml").symlink_to(folder / "away")
+    with pytest.raises(RulesError, match=r"cannot be read.*rule2\.yml"):
+        await reloader.load(before)

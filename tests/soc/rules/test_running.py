@@ -250,7 +250,7 @@ def test_top_sorts_by_cost(
     assert rows[0] == "1.500 s 75.0% 1,500.0 1,000 3 0 medium A program"
     assert rows[1] == "0.500 s 25.0% 500.0 1,000 1 0 high A shell was [red]started[/red]"
     assert rows[2] == "0.000 s 0.0% 0.0 0 0 2 - gone\\x1b[2J"
-    assert rows[3] == "3 rules took 2.000 s of processor time for 4,000 events, 500.00 us an event"
+    assert rows[3] == "3 rules took 2.000 s for 4,000 events, 500.00 us an event"
 
 
 def test_top_is_json_for_a_program(
