@@ -153,12 +153,14 @@ def _answer(child: Popen[bytes], request: bytes, given_up: Event) -> tuple[bytes
     """Return what the child writes to its two outputs, unless it takes too long or its work is given up."""
     end = monotonic() + TIMEOUT
     unsent: bytes | None = request
-    while True:
+    answer = None
+    while answer is None:
         try:
-            return child.communicate(unsent, timeout=max(0.0, min(LOOK, end - monotonic())))
+            answer = child.communicate(unsent, timeout=max(0.0, min(LOOK, end - monotonic())))
         except TimeoutExpired:
             unsent = None  # `communicate` goes on with what it took at first
-        _go_on(given_up, end)
+        _go_on(given_up, end)  # an answer too: what was given up is used by nobody, however quick it was
+    return answer
 
 
 def _go_on(given_up: Event, end: float) -> None:
