@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from correlator.correlation.plan import Plan
 from correlator.engine.kind import Kind, Partly, Seen
 from correlator.engine.memory import BUDGET, MAX_OVERTIMES, Memory
 from correlator.engine.native import as_native
@@ -65,12 +66,13 @@ def _raise(_rule: Rule, error: Exception) -> None:
 
 
 class RuleSet:
-    """The rules in force. `failures` are those that are not, each with file, line and reason."""
+    """The rules in force. `failures` are those that are not, each with file, line and reason. `plan`: correlations."""
 
-    def __init__(self, rules: Sequence[Rule], failures: Sequence[Failure] = ()) -> None:
+    def __init__(self, rules: Sequence[Rule], failures: Sequence[Failure] = (), plan: Plan | None = None) -> None:
         """Take the rules in the order in which they are told."""
         self.rules = tuple(rules)
         self.failures = tuple(failures)
+        self.plan = plan or Plan()
         self._memory = Memory()
         self._sources: dict[Source, Kind] = {}
         self._kinds: dict[tuple[Any, ...], Kind] = {}

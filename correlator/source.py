@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from correlator.correlation.rule import Correlation
 from correlator.syntax import Node
 from soc.alerts import RuleRef
 from soc.events import LogSource
@@ -11,7 +12,8 @@ from soc.events import LogSource
 class Rule:
     """One rule, ready to be evaluated.
 
-    `alert_key`: fields that group its matches, none for site and host. `status`, `author`: as written, "" where not.
+    `alert_key`: fields that group its matches, none for site and host. `status`, `author`, `name`: as
+    written, "" where not; correlations and filters may refer to a rule by its name.
     """
 
     ref: RuleRef
@@ -22,6 +24,27 @@ class Rule:
     condition: Node
     status: str = ""
     author: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One Sigma filter: ANDed, as it is written, to each rule that it names, by id or name; `rules` is None for any.
+
+    It applies to rules whose logsource its own covers. `owner`, `reason`: whose it is and why, "" where not written. `expires`: the
+    day (ISO 8601) from which on it no longer filters, "" for never.
+    """
+
+    id: str
+    title: str
+    logsource: LogSource
+    rules: tuple[str, ...] | None
+    condition: Node
+    file: str
+    line: int
+    owner: str = ""
+    reason: str = ""
+    expires: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +81,5 @@ class Compiled:
     failures: tuple[Failure, ...]
     skipped: tuple[Skipped, ...] = ()
     remarks: tuple[str, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    filters: tuple[Filter, ...] = ()

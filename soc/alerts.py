@@ -21,7 +21,7 @@ def _plain(value: Any) -> Any:
         return _document(value)
     if isinstance(value, Level):
         return value.label
-    if isinstance(value, Reason):
+    if isinstance(value, Reason | Contribution):
         return value._asdict()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -145,11 +145,59 @@ def told_apart(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     return tuple({(each.field, each.value): each for each in reversed(tuple(reasons))}.values())[::-1]
 
 
+class Contribution(NamedTuple):
+    """One event that a correlation counted, or what a correlation below it found.
+
+    `rule`: the title of the rule that it met. `value`: what was looked at, "" where only the hit counts.
+    """
+
+    event_id: str
+    time: int
+    rule: str
+    site: str
+    host: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a correlation's match was made of, as it was first published.
+
+    `kind`: Sigma's correlation type. `group`: group-by fields and their values. `start`, `end`: the window, microseconds
+    since the epoch, the end included. `bucket`: the first instant of the bucket that the match's id is of. `condition`
+    and `counted`: what was asked and what was found, for people. `hits`: how many there were; `contributions` are the
+    latest of them. `incomplete`: titles of correlations that had to leave something out before.
+    """
+
+    kind: str
+    group: tuple[tuple[str, str], ...]
+    start: int
+    end: int
+    bucket: int
+    condition: str
+    counted: str
+    hits: int
+    contributions: tuple[Contribution, ...] = ()
+    incomplete: tuple[str, ...] = ()
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Return the evidence of a decoded document. Raises KeyError, TypeError or ValueError where it is none."""
+        parsed = {
+            "group": tuple((str(name), str(value)) for name, value in document["group"]),
+            "contributions": tuple(Contribution(**each) for each in document.get("contributions", ())),
+            "incomplete": tuple(document.get("incomplete", ())),
+        }
+        return cls(**{**document, **parsed})
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One rule fired on one event. Append-only; `id` = hash(rule, event id).
+    """One rule fired on one event, or one correlation on several. Append-only; `id` = hash(rule, event id), of a
+    correlation hash(rule, group, bucket).
 
-    `event` is the event's wire document, None for the bare matches of a flooding rule. `place` is where the record
+    `event` is the event's wire document, None for the bare matches of a flooding rule and for correlations, which have
+    `correlation` instead; `event_id`, `time`, `site` and `host` are then those of the event that completed it. `place` is where the record
     that created the stored match stands in soc.matches; None until `forward` writes it.
     """
 
@@ -164,6 +212,7 @@ class Match:
     reasons: tuple[Reason, ...] = ()
     event: dict[str, Any] | None = None
     place: Place | None = None
+    correlation: Evidence | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return the JSON-ready form."""
@@ -184,6 +233,7 @@ class Match:
             reasons=tuple(Reason(**reason) for reason in document.get("reasons", ())),
             event=document.get("event"),
             place=_place(document.get("place")),
+            correlation=Evidence.from_document(found) if (found := document.get("correlation")) else None,
         )
 
 

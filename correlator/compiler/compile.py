@@ -27,8 +27,9 @@ from correlator.compiler import condition, modifiers, pipelines, translate
 from correlator.compiler.document import Loader, check_depth, check_size
 from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, RuleFile, read_all
 from correlator.compiler.locate import Refused, line_of
+from correlator.correlation.rule import Correlation
 from correlator.limit import Overtime, limited
-from correlator.source import Compiled, Failure, Rule
+from correlator.source import Compiled, Failure, Filter, Rule
 from correlator.syntax import Any, Node
 from soc.alerts import Level, RuleRef
 from soc.events import LogSource
@@ -43,6 +44,10 @@ MAX_DESCRIPTION: Final = 4000
 MAX_REMARKS: Final = 50
 MAX_REMARK: Final = 500
 """Characters of a description, number of tags and of false positives, characters of each: every match carries them."""
+
+
+Outcome = Rule | Correlation | Filter | Failure
+"""What one document gives."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +67,15 @@ def compile_files(
 
 def _compile(files: Iterable[RuleFile], means: Means) -> Compiled:
     modifiers.register()
-    rules: list[Rule] = []
-    failures: list[Failure] = []
+    outcomes: dict[type, list[Anything]] = {Rule: [], Failure: [], Correlation: [], Filter: []}
     for file in files:
         for outcome in _compile_file(file, means):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-            else:
-                rules.append(outcome)
-    return Compiled(tuple(rules), tuple(failures))
+            outcomes[type(outcome)].append(outcome)
+    rules, failures, correlations, filters = map(tuple, outcomes.values())
+    return Compiled(rules, failures, correlations=correlations, filters=filters)
 
 
-def _compile_file(file: RuleFile, means: Means) -> Iterator[Rule | Failure]:
+def _compile_file(file: RuleFile, means: Means) -> Iterator[Outcome]:
     if file.error:
         yield Failure(file.path, 1, file.error)
         return
@@ -86,7 +88,7 @@ def _compile_file(file: RuleFile, means: Means) -> Iterator[Rule | Failure]:
         yield Failure(file.path, mark.line + 1 if mark else 1, f"not YAML: {getattr(error, 'problem', error)}")
 
 
-def _compile_documents(file: str, text: str, means: Means) -> Iterator[Rule | Failure]:
+def _compile_documents(file: str, text: str, means: Means) -> Iterator[Outcome]:
     check_depth(text)
     loader = Loader(text)
     try:
@@ -97,13 +99,13 @@ def _compile_documents(file: str, text: str, means: Means) -> Iterator[Rule | Fa
         loader.dispose()
 
 
-def _compile_document(file: str, node: yaml.Node, loader: Loader, means: Means) -> Iterator[Rule | Failure]:
+def _compile_document(file: str, node: yaml.Node, loader: Loader, means: Means) -> Iterator[Outcome]:
     document: Anything = None
     try:
         with limited(MAX_SECONDS):
             check_size(node)
             document = loader.construct_document(node)
-            rule = None if document is None else _rule(document, file, node.start_mark.line + 1, means)
+            rule = None if document is None else _outcome(document, file, node.start_mark.line + 1, means)
         if rule is not None:
             yield rule
     except Exception as error:  # noqa: BLE001 - pySigma meets a malformed rule with exceptions of any type
@@ -122,12 +124,16 @@ def _reason(error: Exception) -> str:
     return str(error) if known else f"{type(error).__name__}: {error}"
 
 
-def _rule(document: Anything, file: str, line: int, means: Means) -> Rule:
+def _outcome(document: Anything, file: str, line: int, means: Means) -> Rule | Correlation | Filter:
     if not isinstance(document, dict):
         raise Refused("not a Sigma rule: a map with title, logsource and detection is expected")
     for kind, remark in _UNSUPPORTED.items():
         if kind in document:
             raise Refused(remark, kind)
+    return _rule(document, file, line, means)
+
+
+def _rule(document: Anything, file: str, line: int, means: Means) -> Rule:
     if (taxonomy := document.get("taxonomy", "sigma")) != "sigma":
         raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
     if isinstance(detection := document.get("detection"), dict) and isinstance(detection.get("timeframe"), str):

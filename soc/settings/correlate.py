@@ -49,6 +49,18 @@ class CorrelateSettings(Section):
     """More values for `expand`: placeholder name to a text file of one value a line; # begins a line of comment."""
     pipelines: tuple[Path, ...] = ()
     """YAML files of pySigma processing pipelines, which every rule goes through before it is compiled."""
+    lateness_seconds: Annotated[float, Field(ge=1)] = 60.0
+    """Correlations: how late an event may arrive after its own time and still be in time for every window."""
+    clock_difference_seconds: Annotated[float, Field(ge=0)] = 2.0
+    """Correlations: how far the brokers' clocks may be apart."""
+    max_timespan_hours: Annotated[int, Field(ge=1)] = 168
+    """Correlations: the longest timespan; a rule with a longer one is refused. soc.hits keeps what it needs."""
+    max_groups: Annotated[int, Field(ge=1)] = 100_000
+    """Correlations: groups that a rule remembers on one partition of soc.hits."""
+    max_hits: Annotated[int, Field(ge=1)] = 1_000_000
+    """Correlations: hits, and so distinct values, that a rule remembers on one partition of soc.hits."""
+    max_group_hits: Annotated[int, Field(ge=10)] = 20_000
+    """Correlations: hits that a rule remembers of one group; a rule that needs more is refused."""
     cache: str = "data/rules"
     """Folder where compiled rules are kept, so that the next start is quicker. Empty: they are not."""
     reload_seconds: Annotated[float, Field(ge=0)] = 5.0

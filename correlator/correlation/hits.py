@@ -1,0 +1,95 @@
+"""The form of hits and watermarks on soc.hits: one record carries what one batch has for one partition.
+
+    {"hits": {VERSION: [[GROUP, ID, TIME, ARRIVAL, NUMBER, VALUE, ORIGIN, CARRIED], ...]},
+     "origins": [[SITE, HOST], ...],
+     "clocks": [["d", PARTITION, OFFSET, WATERMARK], ["c", PARTITION, LEVEL, WATERMARK, [VERSION, ...]], ...]}
+
+A record's hits count before its clocks. Hits of one correlation and group go to one partition.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import orjson
+
+from soc.errors import DeadLetter
+
+SCHEMA: Final = b"1"
+"""The version that is written, as the value of the header `schema`."""
+
+Value = str | int | float | None
+
+
+class Origin(NamedTuple):
+    """Where an event is from."""
+
+    site: str
+    host: str
+
+
+class Hit(NamedTuple):
+    """One input of a correlation.
+
+    `group`: JSON list of the group's values. `id`: the event's, or what a correlation made of it. `time`, `arrival`:
+    microseconds since the epoch. `number`: which of the referred rules. `value`: what a value_* condition looks at,
+    None where the event has none. `carried`: fields that correlations above ask for.
+    """
+
+    group: str
+    id: str
+    time: int
+    arrival: int
+    number: int
+    value: Value
+    origin: Origin
+    carried: Mapping[str, str] | None = None
+
+
+class Detected(NamedTuple):
+    """Everything that arrived on a partition of soc.events up to `offset`, and is not older than `watermark`, is on soc.hits."""
+
+    partition: int
+    offset: int
+    watermark: int
+
+
+class Correlated(NamedTuple):
+    """Likewise of what correlations of a level, on a partition of soc.hits, feed to higher ones.
+
+    `incomplete`: versions of those that had to leave something out within their last timespan.
+    """
+
+    partition: int
+    level: int
+    watermark: int
+    incomplete: tuple[str, ...] = ()
+
+
+class Batch(NamedTuple):
+    """What one record carries: hits by the version of their correlation, then clocks."""
+
+    hits: Mapping[str, Sequence[Hit]]
+    clocks: Sequence[Detected | Correlated]
+
+
+def encode(batch: Batch) -> bytes:
+    """Return the value of one record. Raises DeadLetter where it holds what JSON cannot."""
+    origins: dict[Origin, int] = {}
+    hits = {
+        version: [
+            [*hit[:6], origins.setdefault(hit.origin, len(origins)), *([hit.carried] if hit.carried else [])]
+            for hit in each
+        ]
+        for version, each in batch.hits.items()
+    }
+    clocks = [["d" if isinstance(clock, Detected) else "c", *clock] for clock in batch.clocks]
+    try:
+        return orjson.dumps({"hits": hits, "origins": list(map(list, origins)), "clocks": clocks})
+    except (TypeError, ValueError) as error:
+        raise DeadLetter("unencodable", str(error)) from None
+
+
+def partition_of(version: str, group: str, partitions: int) -> int:
+    """Return the partition of soc.hits that a correlation's group is on."""
+    return crc32(group.encode("utf-8", "surrogatepass"), crc32(version.encode())) % partitions
