@@ -1,6 +1,6 @@
 """The form of hits and watermarks on soc.hits: one record carries what one batch has for one partition.
 
-    {"hits": {VERSION: [[GROUP, ID, TIME, ARRIVAL, NUMBER, VALUE, ORIGIN, CARRIED], ...]},
+    {"hits": {VERSION: [[GROUP, TIME, ID, ARRIVAL, NUMBER, VALUE, ORIGIN, CARRIED], ...]},
      "origins": [[SITE, HOST], ...],
      "clocks": [["d", PARTITION, OFFSET, WATERMARK], ["c", PARTITION, LEVEL, WATERMARK, [VERSION, ...]], ...]}
 
@@ -18,6 +18,9 @@ from soc.errors import DeadLetter
 SCHEMA: Final = b"1"
 """The version that is written, as the value of the header `schema`."""
 
+EVENT: Final = ""
+"""The name under which a hit of a correlation carries the id of the event at which it held."""
+
 Value = str | int | float | None
 
 
@@ -31,9 +34,10 @@ class Origin(NamedTuple):
 class Hit(NamedTuple):
     """One input of a correlation.
 
-    `group`: JSON list of the group's values. `id`: the event's, or what a correlation made of it. `time`, `arrival`:
+    `group`: JSON list of the group's values, folded. `id`: the event's, or what a correlation made of it. `time`, `arrival`:
     microseconds since the epoch. `number`: which of the referred rules. `value`: what a value_* condition looks at,
-    None where the event has none. `carried`: fields that correlations above ask for.
+    None where the event has none. `carried`: fields that correlations above ask for; under EVENT the id of the event
+    itself where `id` is another.
     """
 
     group: str
@@ -78,8 +82,8 @@ def encode(batch: Batch) -> bytes:
     origins: dict[Origin, int] = {}
     hits = {
         version: [
-            [*hit[:6], origins.setdefault(hit.origin, len(origins)), *([hit.carried] if hit.carried else [])]
-            for hit in each
+            (group, time, identity, arrival, number, value, origins.setdefault(origin, len(origins)), carried or None)
+            for group, identity, time, arrival, number, value, origin, carried in each
         ]
         for version, each in batch.hits.items()
     }

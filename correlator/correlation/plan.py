@@ -50,12 +50,13 @@ class Plan:
     """The correlations in force.
 
     `linked`: version to correlation, lower levels first. `feeds`: id of a detection rule to the correlations that its
-    hits enter. `silenced`: id of a rule, detection or correlation, to the titles of the correlations that silence it.
+    hits enter. `titles`: of each referred rule, by id. `silenced`: id of a rule, detection or correlation, to the titles of the correlations that silence it.
     """
 
     linked: Mapping[str, Linked] = field(default_factory=dict)
     feeds: Mapping[str, tuple[tuple[Linked, Input], ...]] = field(default_factory=dict)
     silenced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def levels(self) -> int:
