@@ -51,7 +51,8 @@ class Filter:
 class Failure:
     """A rule, or a file, that is not evaluated: where it is written and why. `line` counts from 1.
 
-    `id`: the rule's, "" where it has none that can be read. `passing`: time or memory ran out, another try may succeed.
+    `id`, `name`: the rule's, "" where it has none that can be read. `passing`: time or memory ran out, another try may succeed.
+    `kind`: "rule", "correlation" or "filter".
     """
 
     file: str
@@ -59,6 +60,8 @@ class Failure:
     reason: str
     id: str = ""
     passing: bool = False
+    name: str = ""
+    kind: str = "rule"
 
     def __str__(self) -> str:
         """Return FILE:LINE: REASON."""

@@ -16,22 +16,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any as Anything
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 import yaml
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaDetection, SigmaRule
 
-from correlator.compiler import condition, modifiers, pipelines, translate
+from correlator.compiler import condition, head, modifiers, pipelines, translate
+from correlator.compiler.correlation import compile_correlation
 from correlator.compiler.document import Loader, check_depth, check_size
 from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, RuleFile, read_all
+from correlator.compiler.filters import compile_filter
 from correlator.compiler.locate import Refused, line_of
 from correlator.correlation.rule import Correlation
 from correlator.limit import Overtime, limited
 from correlator.source import Compiled, Failure, Filter, Rule
 from correlator.syntax import Any, Node
-from soc.alerts import Level, RuleRef
 from soc.events import LogSource
 
 MAX_SECONDS: Final = 10.0
@@ -39,12 +39,6 @@ MAX_SECONDS: Final = 10.0
 
 MAX_MEMORY: Final = 4 * 1024**3
 """Bytes of address space of the compiler's process: a rule that explodes fails alone, the others are compiled."""
-
-MAX_DESCRIPTION: Final = 4000
-MAX_REMARKS: Final = 50
-MAX_REMARK: Final = 500
-"""Characters of a description, number of tags and of false positives, characters of each: every match carries them."""
-
 
 Outcome = Rule | Correlation | Filter | Failure
 """What one document gives."""
@@ -111,12 +105,18 @@ def _compile_document(file: str, node: yaml.Node, loader: Loader, means: Means) 
     except Exception as error:  # noqa: BLE001 - pySigma meets a malformed rule with exceptions of any type
         passing = isinstance(error, Overtime | MemoryError)
         line = line_of(error, node, document, partial(_part, document, means))
-        yield Failure(file, line, _reason(error), _id(document), passing)
+        named = (_text(document, "id"), passing, _text(document, "name"))
+        yield Failure(file, line, _reason(error), *named, kind=_kind(document))
 
 
-def _id(document: Anything) -> str:
-    found = document.get("id") if isinstance(document, dict) else None
-    return found[:MAX_REMARK] if isinstance(found, str) else ""
+def _kind(document: Anything) -> str:
+    kinds = (each for each in ("correlation", "filter") if isinstance(document, dict) and each in document)
+    return next(kinds, "rule")
+
+
+def _text(document: Anything, key: str) -> str:
+    found = document.get(key) if isinstance(document, dict) else None
+    return found[: head.MAX_TEXT] if isinstance(found, str) else ""
 
 
 def _reason(error: Exception) -> str:
@@ -130,50 +130,37 @@ def _outcome(document: Anything, file: str, line: int, means: Means) -> Rule | C
     for kind, remark in _UNSUPPORTED.items():
         if kind in document:
             raise Refused(remark, kind)
+    if (taxonomy := document.get("taxonomy", "sigma")) != "sigma":
+        raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
+    if "correlation" in document:
+        return compile_correlation(document, file, line)
+    if "filter" in document:
+        return compile_filter(document, partial(_rule, file=file, line=line, means=means))
     return _rule(document, file, line, means)
 
 
 def _rule(document: Anything, file: str, line: int, means: Means) -> Rule:
-    if (taxonomy := document.get("taxonomy", "sigma")) != "sigma":
-        raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
     if isinstance(detection := document.get("detection"), dict) and isinstance(detection.get("timeframe"), str):
         raise Refused("'timeframe' is deprecated; write a correlation rule", "detection")
     parsed = SigmaRule.from_dict({**document, "detection": translate.texts(detection)})
     parsed.fields = _alert_key(document.get("alert_key", []))  # pipelines rename these with those of the detection
     pipelines.apply(means.pipeline, parsed)
     return Rule(
-        ref=_ref(parsed),
+        ref=head.ref(parsed),
         logsource=LogSource(*(_lower(getattr(parsed.logsource, part)) for part in LogSource._fields)),
         alert_key=tuple(parsed.fields),
         file=file,
         line=line,
         condition=_condition(parsed, means.placeholders),
-        status=parsed.status.name.lower() if parsed.status else "",
-        author=(parsed.author or "")[:MAX_REMARK],
+        status=head.status(parsed),
+        author=head.author(parsed),
+        name=head.name(parsed),
     )
 
 
 _UNSUPPORTED: Final[Mapping[str, str]] = {
-    "correlation": "correlation rules are not evaluated yet",
-    "filter": "filters are not applied yet",
     "action": "rule collections with 'action' are deprecated; write each rule in full",
 }
-
-
-def _ref(parsed: SigmaRule) -> RuleRef:
-    """Return what matches keep. A rule without an id gets one that depends on its title."""
-    return RuleRef(
-        id=str(parsed.id or uuid5(NAMESPACE_URL, f"sigma:{parsed.title}")),
-        title=parsed.title,
-        level=Level.parse(parsed.level.name) if parsed.level else Level.MEDIUM,
-        tags=_bounded(parsed.tags),
-        description=(parsed.description or "")[:MAX_DESCRIPTION],
-        falsepositives=_bounded(parsed.falsepositives),
-    )
-
-
-def _bounded(texts: Sequence[Anything]) -> tuple[str, ...]:
-    return tuple(str(each)[:MAX_REMARK] for each in texts[:MAX_REMARKS])
 
 
 def _lower(name: str | None) -> str | None:

@@ -25,7 +25,10 @@ FINGERPRINT: Final = 64
 """Characters of a fingerprint."""
 
 ROOM: Final = Path(__file__).parent.parent
-DEPENDS_ON: Final = ("compiler/*.py", "limit.py", "source.py", "syntax.py", "../soc/alerts.py", "../soc/events.py")
+DEPENDS_ON: Final = (
+    *("compiler/*.py", "correlation/rule.py", "correlation/plan.py"),
+    *("limit.py", "source.py", "syntax.py", "../soc/alerts.py", "../soc/events.py"),
+)
 """The code that a compiled rule depends on: what reads rules, and what rules are made of."""
 
 PACKAGES: Final = ("pysigma", "pyyaml")

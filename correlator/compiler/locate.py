@@ -1,7 +1,7 @@
 """Where in a rule's file an error is: the line of the YAML node that made it, as near as can be told."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sigma.exceptions as sigma
 import yaml
@@ -11,6 +11,9 @@ from correlator.limit import Overtime
 
 HARMLESS: Final = "x"
 """A keyword, which is evaluated in every rule that is."""
+
+MAX_REASON: Final = 1000
+"""Characters of a reason; it may quote what is written."""
 
 _KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (sigma.SigmaLogsourceError, "logsource"),
@@ -26,14 +29,17 @@ _KEYS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (sigma.SigmaFalsePositivesError, "falsepositives"),
 )
 
+NO_SELECTIONS: Final = frozenset({"condition", "rules"})
+"""What stands beside the selections; `rules` in a filter alone."""
+
 
 class Refused(ValueError):
-    """The document is no rule that is evaluated: why, and the top-level key that says so ("" for the document)."""
+    """The document is no rule that is evaluated: why, and the keys, and positions in lists, that lead to what says so."""
 
-    def __init__(self, reason: str, key: str = "") -> None:
-        """Say why and where."""
-        super().__init__(reason)
-        self.key = key
+    def __init__(self, reason: str, *path: str | int) -> None:
+        """Say why and where; no path means the document."""
+        super().__init__(reason[:MAX_REASON])
+        self.path = path
 
 
 Translate = Callable[[Any], object]
@@ -53,13 +59,18 @@ def _node_of(error: Exception, node: yaml.Node, document: Any, translate: Transl
     if isinstance(error, yaml.YAMLError):
         return next(_duplicates(node), None)
     if isinstance(error, Refused):
-        return _key(node, error.key)
+        return _along(node, error.path)
     if isinstance(error, ConditionError | sigma.SigmaConditionError):
-        return _key(_value(node, "detection"), "condition") or _key(node, "detection")
+        return _along(node, (part_of(document), "condition"))
     for kind, key in _KEYS:
         if isinstance(error, kind):
             return _key(node, key)
     return _culprit(node, document, translate) if isinstance(document, dict) else None
+
+
+def part_of(document: Any) -> str:
+    """Return the key that a document has its selections and its condition under."""
+    return "filter" if isinstance(document, dict) and "filter" in document else "detection"
 
 
 def _line(node: yaml.Node) -> int:
@@ -68,6 +79,21 @@ def _line(node: yaml.Node) -> int:
 
 def _entries(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
     return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _along(node: yaml.Node, path: tuple[str | int, ...]) -> yaml.Node | None:
+    """Return the key, or the element of a list, that the path leads to; of a path that ends early, the last there is."""
+    found, within = None, cast("yaml.Node | None", node)
+    for step in path:
+        if isinstance(step, int):
+            elements = within.value if isinstance(within, yaml.SequenceNode) else []
+            at = within = elements[step] if step < len(elements) else None
+        else:
+            at, within = _key(within, step), _value(within, step)
+        if at is None:
+            break
+        found = at
+    return found
 
 
 def _key(node: yaml.Node | None, name: str) -> yaml.Node | None:
@@ -93,13 +119,14 @@ def _duplicates(node: yaml.Node) -> Iterator[yaml.Node]:
 
 def _culprit(node: yaml.Node, document: dict[str, Any], translate: Translate) -> yaml.Node | None:
     """Return the smallest part of the detection that fails alone; None where any would: the rule as a whole fails."""
-    definitions = document.get("detection")
+    part = part_of(document)
+    definitions = document.get(part)
     if not isinstance(definitions, dict):
-        return _key(node, "detection")
+        return _key(node, part)
     if _fails(HARMLESS, translate):
         return None
-    for key, value in _entries(_value(node, "detection")):
-        if key.value != "condition" and (found := _within(key, value, definitions.get(key.value), translate)):
+    for key, value in _entries(_value(node, part)):
+        if key.value not in NO_SELECTIONS and (found := _within(key, value, definitions.get(key.value), translate)):
             return found
     return None
 

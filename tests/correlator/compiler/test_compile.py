@@ -119,8 +119,7 @@ def test_a_file_of_several_documents_gives_several_rules_with_their_lines(tmp_pa
         ("    condition: sel", "    timeframe: 5m\n    condition: sel", 13, "timeframe"),
         ("User: root", "User|windash: ['-a -b -c -d -e -f']", 15, "more than five flags"),
         ("    - attack.t1078", "    - [", 8, "not YAML"),
-        ("detection:", "correlation:", 13, "correlation rules are not evaluated yet"),
-        ("detection:", "filter: x\ndetection:", 13, "filters are not applied yet"),
+        ("detection:", "correlation: x\ndetection:", 14, "either 'correlation' or 'detection'"),
         ("detection:\n    sel:\n        User: root\n    condition: sel", "detection: 7", 13, "map"),
     ],
 )
