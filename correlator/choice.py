@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
-from correlator.source import Compiled, Failure, Rule, Skipped
+from correlator.source import Compiled, Failure, Filter, Rule, Skipped
 from soc.alerts import Level
 from soc.errors import SettingsError
 from soc.events import LogSource
@@ -53,7 +53,7 @@ class Selection:
         if self.tags:
             yield "tags", any(_pattern(wanted).match(tag.casefold()) for wanted in self.tags for tag in rule.ref.tags)
         if self.logsources:
-            yield "logsources", any(_within(rule.logsource, wanted) for wanted in self.logsources)
+            yield "logsources", any(within(rule.logsource, wanted) for wanted in self.logsources)
         if self.authors:
             yield "authors", any(wanted.casefold() in rule.author.casefold() for wanted in self.authors)
 
@@ -117,7 +117,8 @@ def apply(choice: Choice, compiled: Compiled) -> Compiled:
     """Return the rules that are left, at the site's levels; the others are in `skipped`, with what left them out.
 
     Of rules that are left and share an id the first stays, each other is a failure. A failure of a rule that is
-    disabled is left out. A name that no rule has is a remark.
+    disabled is left out. A name that no rule has is a remark. Filters may be disabled too, and nothing else is said of
+    them: they are not applied here.
     """
     disabled, levels = _Named(choice.disabled), _Named(choice.changed_levels)
     rules: dict[str, Rule] = {}
@@ -131,8 +132,28 @@ def apply(choice: Choice, compiled: Compiled) -> Compiled:
             skipped.append(Skipped(rule, left_out))
         elif (first := rules.setdefault(rule.ref.id, rule)) is not rule:
             failures.append(_repeated(first, rule))
+    filters = _filters(compiled, disabled, failures)
     remarks = (*disabled.unknown("disabled"), *levels.unknown("levels"))
-    return Compiled(tuple(rules.values()), tuple(failures), tuple(skipped), remarks)
+    return replace(
+        compiled,
+        rules=tuple(rules.values()),
+        failures=tuple(failures),
+        skipped=tuple(skipped),
+        remarks=remarks,
+        filters=filters,
+    )
+
+
+def _filters(compiled: Compiled, disabled: "_Named", failures: list[Failure]) -> tuple[Filter, ...]:
+    """Return the filters that the site has not disabled; of those that share an id the first stays."""
+    filters: dict[str, Filter] = {}
+    for each in compiled.filters:
+        if disabled.find(each.id, each.title, Path(each.file).name):
+            continue
+        if (first := filters.setdefault(each.id, each)) is not each:
+            reason = f"the id {each.id} is that of the filter in {first.file}:{first.line}; give it its own"
+            failures.append(Failure(each.file, each.line, reason, each.id, kind="filter"))
+    return tuple(filters.values())
 
 
 def _repeated(first: Rule, rule: Rule) -> Failure:
@@ -192,5 +213,6 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(translate(text.casefold()))
 
 
-def _within(have: LogSource, wanted: LogSource) -> bool:
+def within(have: LogSource, wanted: LogSource) -> bool:
+    """Tell whether a logsource has every part that another one states."""
     return all(part is None or part == had for part, had in zip(wanted, have, strict=True))
