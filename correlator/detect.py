@@ -1,6 +1,6 @@
-"""The detect stage: soc.events in, matches on soc.matches out.
+"""The detect stage: soc.events in, matches on soc.matches and hits for correlations on soc.hits out.
 
-Its input is committed only after each match, and each dead letter, is acknowledged. It never waits for the store.
+Its input is committed only after each match, hit and dead letter is acknowledged. It never waits for the store.
 """
 
 import asyncio
@@ -13,13 +13,16 @@ from typing import Final
 import orjson
 import structlog
 
+from correlator.correlation.feed import Feeder
 from correlator.costs import Costs
 from correlator.flood import FLOOD_RULE, FloodGate
+from correlator.hitting import records as records_of
 from correlator.matching import Matcher
 from correlator.rules import RuleSet
 from correlator.source import Rule
+from correlator.watermarks import Said, Watermarks
 from soc.alerts import Match
-from soc.bus.base import MATCHES, Bus, Message, Record
+from soc.bus.base import HITS, MATCHES, Bus, Consumer, Message, Record
 from soc.bus.deadletters import Letter, bury, of_record
 from soc.clock import SECOND, Clock
 from soc.errors import DeadLetter
@@ -56,6 +59,10 @@ class Detector:
         self._max_value = settings.bus.max_value_bytes - PLACE
         self._gate = FloodGate(settings.correlate.flood_per_minute, settings.correlate.flood_samples)
         self._costs = Costs(rules, settings.correlate.rule_budget_percent, metrics, clock)
+        self._max_record = settings.bus.max_value_bytes
+        self._watermarks = Watermarks(settings.correlate, bus, clock)
+        self._partitions = 0
+        self._landed: dict[int, int] = {}
 
     @property
     def rules(self) -> RuleSet:
@@ -66,34 +73,65 @@ class Detector:
         """Put other rules in force from the next batch on."""
         self._wanted = rules
 
+    def follow(self, consumer: Consumer) -> None:
+        """Look where this consumer, whose records `detect` is given, stands: correlations hear of ends that it reached."""
+        self._watermarks.follow(consumer)
+
     async def detect(self, records: Sequence[Record]) -> None:
-        """Evaluate one batch and publish what matched. Raises what publish raises: the batch comes again then."""
+        """Evaluate one batch and publish what matched. Raises what publish raises: the batch comes again then.
+
+        Called with [] as well, now and then: the clock of correlations goes on where nothing happens.
+        """
         if self._wanted is not self._rules:
             self._costs.follow(self._wanted)
             self._rules = self._wanted
+            self._landed.clear()
         gate = self._gate.copy()
-        found, letters = await self._evaluate(records, gate)
+        feeder = Feeder(self._rules.plan, self._max_record)
+        found, letters = await self._evaluate(records, gate, feeder)
         await bury(self._bus, self._metrics, letters)
-        for messages in self._publications(match for match, _ in found):
-            await self._bus.publish(MATCHES, messages)
+        await self._publish_matches(records, found)
+        if self._rules.plan.linked:
+            await self._publish_hits(records, feeder)
+        self._landed.clear()
         self._gate = gate  # only now: a batch that comes again is counted once
         self._count(len(records), found)
+        self._count_hits(feeder)
         self._costs.look()
 
+    async def _publish_matches(self, records: Sequence[Record], found: Sequence[tuple[Match, Record]]) -> None:
+        """Publish them, but for those that have landed in a batch whose hits did not: soc.hits may be full for hours."""
+        new = (match for match, record in found if record.offset >= self._landed.get(record.partition, 0))
+        for messages in self._publications(new):
+            await self._bus.publish(MATCHES, messages)
+        self._landed |= {record.partition: record.offset + 1 for record in records}
+
+    async def _publish_hits(self, records: Sequence[Record], feeder: Feeder) -> None:
+        """Publish the hits, and behind them how far soc.events has been read."""
+        said = await self._watermarks.after(records)
+        messages = await self._hits(feeder, said)
+        await self._bus.publish(HITS, messages)
+        self._watermarks.acknowledged(said)
+
+    async def _hits(self, feeder: Feeder, said: Said) -> list[Message]:
+        if not self._partitions:
+            self._partitions = len(await self._bus.ends(HITS))
+        return records_of(feeder.hits, said.clocks, self._partitions, self._max_record, everywhere=said.everywhere)
+
     async def _evaluate(
-        self, records: Sequence[Record], gate: FloodGate
-    ) -> tuple[list[tuple[Match, int]], list[Letter]]:
-        """Return the matches, each with when its event was appended, and letters for what was not evaluated in full."""
-        found: list[tuple[Match, int]] = []
+        self, records: Sequence[Record], gate: FloodGate, feeder: Feeder
+    ) -> tuple[list[tuple[Match, Record]], list[Letter]]:
+        """Return the matches, each with its event's record, and letters for what was not evaluated in full."""
+        found: list[tuple[Match, Record]] = []
         letters: list[Letter] = []
         failures: list[str] = []
-        matches = Matcher(self._rules, gate, partial(self._failed, failures)).matches
+        matches = Matcher(self._rules, gate, partial(self._failed, failures), feeder).matches
         monotonic = self._clock.monotonic
         turn = monotonic() + SLICE
         for record in records:
             try:
                 if matched := matches(record):
-                    found += [(match, record.timestamp) for match in matched]
+                    found += [(match, record) for match in matched]
                 if failures:
                     raise _failures(failures)
             except DeadLetter as error:
@@ -137,17 +175,26 @@ class Detector:
         failures.append(rule.ref.title)
         self._metrics.rule_errors.labels(rule.ref.id).inc()
 
-    def _count(self, evaluated: int, found: Sequence[tuple[Match, int]]) -> None:
+    def _count(self, evaluated: int, found: Sequence[tuple[Match, Record]]) -> None:
         self._metrics.events_evaluated.inc(evaluated)
         now = self._clock.now()
-        for _, appended in found:
-            self._metrics.detect_delay.observe((now - appended) / SECOND)
+        for _, record in found:
+            self._metrics.detect_delay.observe((now - record.timestamp) / SECOND)
         for rule, number in Counter(match.rule.id for match, _ in found).items():
             self._metrics.rule_matches.labels(rule).inc(number)
         for match, _ in found:
             if match.rule.id == FLOOD_RULE:
                 self._metrics.rule_floods.labels(match.alert_key.split("|")[1]).inc()
                 log.warning("rule floods", title=match.rule.title)
+
+    def _count_hits(self, feeder: Feeder) -> None:
+        for version, number in Counter(version for version, _ in feeder.hits).items():
+            self._metrics.hits_fed.labels(self._rules.plan.linked[version].correlation.ref.id).inc(number)
+        for cause, counts in (("ungrouped", feeder.ungrouped), ("too_large", feeder.too_large)):
+            for rule, number in counts.items():
+                self._metrics.hits_refused.labels(rule, cause).inc(number)
+        for rule, number in feeder.valueless.items():
+            self._metrics.hits_valueless.labels(rule).inc(number)
 
 
 def _failures(titles: Sequence[str]) -> DeadLetter:

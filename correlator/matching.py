@@ -1,8 +1,10 @@
-"""One record of soc.events in, matches out. No I/O."""
+"""One record of soc.events in, matches out, and hits for the correlations that refer to the rules. No I/O."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from correlator.correlation.feed import Feeder
+from correlator.engine.record import Record as Fields
 from correlator.engine.record import text_of
 from correlator.flood import FloodGate, flood_match
 from correlator.rules import Failed, Hit, RuleSet
@@ -21,12 +23,17 @@ MAX_VALUES: Final = 20_000
 
 
 class Matcher:
-    """Evaluates the rules on records and counts the matches at the gate."""
+    """Evaluates the rules on records, feeds correlations, and counts the matches at the gate.
 
-    def __init__(self, rules: RuleSet, gate: FloodGate, failed: Failed) -> None:
-        """Take the rules, the counts to go on from, and who is told of rules that fail."""
+    A rule that a correlation silences feeds, and makes no matches.
+    """
+
+    def __init__(self, rules: RuleSet, gate: FloodGate, failed: Failed, feeder: Feeder | None = None) -> None:
+        """Take the rules, the counts to go on from, who is told of rules that fail, and who takes the hits."""
         self._rules = rules
+        self._silenced = rules.plan.silenced
         self._gate = gate
+        self._feed = feeder.feed if feeder else _nobody
         self._failed = failed
 
     def matches(self, record: Record) -> list[Match]:
@@ -45,11 +52,19 @@ class Matcher:
         event = from_document(document)
         found: list[Match] = []
         for hit in hits:
-            verdict = self._gate.admit(hit.rule.ref.id, record.timestamp)
+            rule = hit.rule
+            self._feed(rule, hit.record, event, record.timestamp)
+            if rule.ref.id in self._silenced:
+                continue
+            verdict = self._gate.admit(rule.ref.id, record.timestamp)
             found.append(_match(hit, event, document if verdict.full else None))
             if verdict.begins:
-                found.append(flood_match(hit.rule.ref, record.timestamp, event.site, self._gate.per_minute))
+                found.append(flood_match(rule.ref, record.timestamp, event.site, self._gate.per_minute))
         return found
+
+
+def _nobody(_rule: Rule, _record: Fields, _event: Event, _arrival: int) -> None:
+    """Take a hit where nobody asks for hits."""
 
 
 def _values(fields: Mapping[str, Any]) -> int:

@@ -74,6 +74,16 @@ class Metrics:
         self.rule_errors = self._counter("rule_errors", "Evaluations that failed; the rule did not match", "rule")
         self.rule_floods = self._counter("rule_floods", "Minutes in which a rule matched beyond its bound", "rule")
         self.detect_delay = self._histogram("detect_delay_seconds", "From an event's append to its matches' append")
+        self.hits_fed = self._counter("hits_fed", "Hits of detection rules given to a correlation", "correlation")
+        self.hits_refused = self._counter(
+            "hits_refused",
+            "Those not given: ungrouped (the event lacks a field of group-by), too_large",
+            "correlation",
+            "cause",
+        )
+        self.hits_valueless = self._counter(
+            "hits_valueless", "Those given without the value that the condition looks at", "correlation"
+        )
         # ---- store
         self.store_writes = self._counter(
             "store_writes", "Answers to writes: created, exists, updated, conflict, retry, rejected", "kind", "answer"
