@@ -1,0 +1,334 @@
+"""Correlations judged at their hits, without waiting: a later hit can only make them true.
+
+A condition holds at hit f if it is true of the hits with time in (f.time - timespan, f.time]. Each arrival judges again
+every hit less than a timespan after it, so the result does not depend on the order of arrival. A hit is kept until the
+clock has passed a timespan after both its time and its arrival.
+
+This is where the processor time of correlation goes: hits mostly come in the order of their times, and then an arrival
+has only itself to judge.
+"""
+
+from abc import abstractmethod
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+from correlator.correlation.hits import EVENT, Hit, Origin
+from correlator.correlation.plan import Linked
+from correlator.correlation.state import (
+    ARRIVAL,
+    CARRIED,
+    GRAIN,
+    ID,
+    NUMBER,
+    ORIGIN,
+    TIME,
+    VALUE,
+    Bounds,
+    Entry,
+    Feed,
+    Found,
+    Offsets,
+    Outcome,
+    RawHit,
+    State,
+)
+from soc.events import digest
+
+MAX_ENTRIES: Final = 100
+"""Hits that a match names: the latest."""
+
+EVICTED_AT_ONCE: Final = 64
+"""A full rule forgets this part of its groups at once: looking for the least recently touched is not free."""
+
+
+class Group(list[Entry]):
+    """The hits of one group in the order of time, then id.
+
+    `due`: when it is next looked at. `told`: buckets that a match was made for. `held`: ids of hits that were fed on.
+    """
+
+    __slots__ = ("due", "held", "told")
+
+    due: int
+    told: set[int] | None
+    held: set[str] | None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every hit."""
+        return iter(self)
+
+    def size(self) -> int:
+        """Return how many hits there are."""
+        return len(self)
+
+
+G = TypeVar("G", bound=Group)
+
+
+class Sliding(State, Generic[G]):
+    """What all kinds have in common: groups, their bounds, and when their hits go."""
+
+    def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
+        """Hold nothing."""
+        super().__init__(linked, bounds, feed)
+        self.groups: dict[str, G] = {}
+        self._offsets = Offsets()
+        self._due: dict[int, list[str]] = {}
+        self._buckets: list[int] = []
+        self._grain = max(GRAIN, self.span // 8)
+        self._outcome = Outcome()
+        self._taken = 0
+
+    @abstractmethod
+    def _new(self) -> G:
+        """Return a group without hits."""
+
+    @abstractmethod
+    def _add(self, group: G, key: str, entry: Entry) -> int:
+        """Take one hit and judge what it may complete. Return 1 where it is held under its offset, else 0."""
+
+    @abstractmethod
+    def _drop(self, group: G, before: int) -> list[Entry]:
+        """Take hits out whose time is before this one and which the clock has passed; return them."""
+
+    @abstractmethod
+    def _first(self, group: G) -> int:
+        """Return the earliest time in a group that is not empty."""
+
+    def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
+        """See State.take."""
+        self._outcome = outcome
+        groups, add = self.groups, self._add
+        made = 0
+        for key, time, identity, arrival, number, value, origin, carried in hits:
+            group = groups.pop(key, None)  # and in again: the first group is the least recently touched
+            if group is None:
+                group = self._begun(key, max(time, arrival))
+            groups[key] = group
+            made += add(group, key, (time, identity, arrival, offset, number, value, origins[origin], carried))
+        self._offsets.add(offset, made)
+        self.tally.taken += len(hits)
+        self.tally.hits += made
+        if len(groups) > self.bounds.groups or self.tally.hits > self.bounds.hits:
+            self._evict()
+        self.tally.groups = len(groups)
+
+    def advance(self, clock: int, outcome: Outcome) -> None:  # noqa: ARG002 - nothing is judged by the clock here
+        """See State.advance."""
+        self.clock = clock
+        while self._buckets and self._buckets[0] * self._grain <= clock:
+            due = heappop(self._buckets)
+            for key in self._due.pop(due):
+                group = self.groups.get(key)
+                if group is not None and group.due == due:
+                    self._look(key, group)
+        self.tally.groups = len(self.groups)
+
+    def lowest(self, position: int) -> int:
+        """See State.lowest."""
+        return self._offsets.lowest(position)
+
+    # Groups ---------------------------------------------------------------------------------------------------------
+
+    def _begun(self, key: str, kept: int) -> G:
+        group = self._new()
+        group.told = group.held = None
+        self._later(key, group, kept + self.span)
+        return group
+
+    def _later(self, key: str, group: G, time: int) -> None:
+        """Have the group looked at when the clock has passed the time."""
+        due = time // self._grain + 1
+        keys = self._due.get(due)
+        if keys is None:
+            keys = self._due[due] = []
+            heappush(self._buckets, due)
+        keys.append(key)
+        group.due = due
+
+    def _look(self, key: str, group: G) -> None:
+        """Drop the hits that the clock has passed, and the group with its last one."""
+        before = self.clock - self.span
+        self._release(self._drop(group, before + 1))
+        if not group.size():
+            del self.groups[key]
+            return
+        first = self._first(group)
+        if group.told:
+            group.told = {bucket for bucket in group.told if (bucket + 1) * self.span > first}
+        if group.held:
+            group.held &= {entry[ID] for entry in group.entries()}
+        self._later(key, group, max(first + self.span, self.clock))
+
+    def _passed(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """Return which of these are kept, and which the clock has passed a timespan after both time and arrival."""
+        before = self.clock - self.span
+        kept = [entry for entry in entries if entry[ARRIVAL] > before or entry[TIME] > before]
+        return kept, [entry for entry in entries if entry[ARRIVAL] <= before and entry[TIME] <= before]
+
+    def _release(self, entries: Sequence[Entry]) -> None:
+        self._offsets.drop(entries)
+        self.tally.hits -= len(entries)
+
+    def _evict(self) -> None:
+        """Forget the least recently touched groups."""
+        while len(self.groups) > self.bounds.groups or (self.tally.hits > self.bounds.hits and len(self.groups) > 1):
+            for key in list(islice(self.groups, max(1, len(self.groups) // EVICTED_AT_ONCE))):
+                entries = list(self.groups.pop(key).entries())
+                self._leave_out(max((entry[ARRIVAL] for entry in entries), default=self.clock))
+                self._release(entries)
+                self.tally.evicted += len(entries)
+
+    def _cut(self, entries: list[Entry]) -> None:
+        """Forget the oldest hits of a group that has too many."""
+        gone = entries[: max(1, self.bounds.group_hits // 8)]
+        del entries[: len(gone)]
+        self._leave_out(gone[-1][ARRIVAL])
+        self._release(gone)
+        self.tally.evicted += len(gone)
+
+    # What holds -----------------------------------------------------------------------------------------------------
+
+    def _needless(self, group: G, time: int) -> bool:
+        """Tell whether nobody waits for the verdict on a hit: its bucket has its match, and there is nobody above."""
+        return group.told is not None and time // self.span in group.told and not self.linked.parents
+
+    def _holds(self, group: G, key: str, at: Entry, completing: Entry) -> None:
+        """Make a match, the first of its bucket, and feed the correlations above, once a hit."""
+        bucket = at[TIME] // self.span
+        if group.told is None:
+            group.told = set()
+        if bucket not in group.told:
+            group.told.add(bucket)
+            if not self.linked.silent:
+                self._outcome.found.append(self._found(group, key, at))
+                self.tally.matches += 1
+        if self.linked.parents:
+            if group.held is None:
+                group.held = set()
+            if at[ID] not in group.held or at is completing:  # a copy that came later is kept longer above as well
+                group.held.add(at[ID])
+                self._pass_on(key, at, max(at[ARRIVAL], completing[ARRIVAL]))
+
+    def _pass_on(self, key: str, at: Entry, arrival: int) -> None:
+        identity = digest(self.linked.correlation.ref.id, key, at[ID])
+        carried = {EVENT: at[ID], **(at[CARRIED] or {})}  # of a chain's chain the event stays the first one's
+        hit = Hit(key, identity, at[TIME], arrival, at[NUMBER], at[VALUE], at[ORIGIN], carried)
+        self._feed(self.linked, hit, self._outcome)
+
+    def _found(self, group: G, key: str, at: Entry) -> Found:
+        start = at[TIME] - self.span + 1
+        window = self._window(group, at)
+        return Found(
+            linked=self.linked,
+            group=key,
+            bucket=at[TIME] // self.span,
+            at=Hit(key, at[ID], at[TIME], at[ARRIVAL], at[NUMBER], at[VALUE], at[ORIGIN], at[CARRIED]),
+            start=start,
+            end=at[TIME],
+            counted=self._counted(window),
+            hits=len(window),
+            entries=window[-MAX_ENTRIES:],
+        )
+
+    def _window(self, group: G, at: Entry) -> list[Entry]:
+        """Return the hits of the window that ends at a hit, in order."""
+        start, stop = window_of(group, at[TIME], self.span)
+        return group[start:stop]
+
+    @abstractmethod
+    def _counted(self, window: Sequence[Entry]) -> int | float:
+        """Return what the condition compares, of the hits of a window."""
+
+
+def window_of(entries: Sequence[Entry], time: int, span: int) -> tuple[int, int]:
+    """Return the slice of the entries, which are in order, with time in (time - span, time]."""
+    return (
+        bisect_left(entries, (time - span + 1,)),
+        bisect_left(entries, (time + 1,)),
+    )
+
+
+class InOrder(Sliding[G]):
+    """Kinds that look at the hits of all referred rules together."""
+
+    by_value: bool = False
+    """Whether hits of one event with other values are other hits."""
+
+    @abstractmethod
+    def _newest(self, group: G, entry: Entry) -> bool:
+        """Note a hit that is behind all others; return whether the condition holds at it."""
+
+    @abstractmethod
+    def _inserted(self, group: G, entry: Entry) -> None:
+        """Note a hit that is not behind all others."""
+
+    @abstractmethod
+    def _is_true(self, group: G, time: int) -> bool:
+        """Return whether the condition holds at a hit of that time."""
+
+    def _add(self, group: G, key: str, entry: Entry) -> int:
+        if not group or entry[TIME] > group[-1][TIME]:
+            group.append(entry)
+            if self._newest(group, entry) and not self._needless(group, entry[TIME]):
+                self._holds(group, key, entry, entry)
+            if len(group) > self.bounds.group_hits:
+                self._cut(group)
+            return 1
+        return self._add_before(group, key, entry)
+
+    def _add_before(self, group: G, key: str, entry: Entry) -> int:
+        at, copy = self._place(group, entry)
+        if copy:
+            return self._again(group, key, at, entry)
+        group.insert(at, entry)
+        self._inserted(group, entry)
+        self._judge(group, key, entry)
+        if len(group) > self.bounds.group_hits:
+            self._cut(group)
+        return 1
+
+    def _place(self, group: G, entry: Entry) -> tuple[int, bool]:
+        """Return where the hit belongs, and whether it stands there already."""
+        at = bisect_left(group, entry[:2])
+        while at < len(group) and group[at][:2] == entry[:2]:
+            if not self.by_value or group[at][VALUE] == entry[VALUE]:
+                return at, True
+            at += 1
+        return at, False
+
+    def _again(self, group: G, key: str, at: int, entry: Entry) -> int:
+        """Take a copy of a hit: what arrived last says how long it is kept."""
+        before = group[at]
+        if entry[ARRIVAL] < before[ARRIVAL]:
+            return 0
+        group[at] = entry
+        self._release([before])
+        if entry[ARRIVAL] > before[ARRIVAL] and self.linked.parents and self._is_true(group, entry[TIME]):
+            self._holds(group, key, entry, entry)
+        return 1
+
+    def _judge(self, group: G, key: str, arrived: Entry) -> None:
+        """Judge every hit less than a timespan after one that arrived."""
+        time = arrived[TIME]
+        judged = -1
+        true = False
+        for at in group[bisect_left(group, (time,)) : bisect_left(group, (time + self.span,))]:
+            if self._needless(group, at[TIME]):
+                continue
+            if at[TIME] != judged:
+                judged, true = at[TIME], self._is_true(group, at[TIME])
+            if true and not (group.held and at[ID] in group.held):
+                self._holds(group, key, at, arrived)
+
+    def _drop(self, group: G, before: int) -> list[Entry]:
+        end = bisect_left(group, (before,))
+        kept, gone = self._passed(group[:end])
+        group[:end] = kept
+        return gone
+
+    def _first(self, group: G) -> int:
+        return group[0][TIME]

@@ -1,0 +1,149 @@
+"""What every correlation's state is made of: entries, their offsets in the log, and what it gives."""
+
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from correlator.correlation.hits import Hit, Origin, Value
+from correlator.correlation.plan import Linked
+from soc.clock import SECOND
+
+NEVER: Final = -(2**62)
+"""A watermark below every other: nothing is known yet."""
+
+Entry = tuple[int, str, int, int, int, Value, Origin, Mapping[str, str] | None]
+"""A hit as it is held: time, id, arrival, offset in the log, number, value, origin, carried. Sorts by time, then id."""
+
+TIME: Final = 0
+ID: Final = 1
+ARRIVAL: Final = 2
+OFFSET: Final = 3
+NUMBER: Final = 4
+VALUE: Final = 5
+ORIGIN: Final = 6
+CARRIED: Final = 7
+
+RawHit = Sequence[Any]
+"""A hit as it stands on the wire: group, time, id, arrival, number, value, origin's position, carried."""
+
+
+class Bounds(NamedTuple):
+    """How much one correlation remembers on one partition of soc.hits: groups, hits, and hits of one group."""
+
+    groups: int = 100_000
+    hits: int = 1_000_000
+    group_hits: int = 20_000
+
+
+class Found(NamedTuple):
+    """A correlation that holds: for the first time in its group and bucket, as far as is known.
+
+    `bucket`: number of the timespan since the epoch. `at`: the hit at which it holds; of a judged window its last
+    instant. `start`, `end`: the window, both included. `counted`: what the condition was compared with. `hits`: how many
+    the window has; `entries` are the latest of them. `incomplete`: versions that had left something out.
+    """
+
+    linked: Linked
+    group: str
+    bucket: int
+    at: Hit
+    start: int
+    end: int
+    counted: int | float
+    hits: int
+    entries: Sequence[Entry]
+    incomplete: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What taking records gave: for soc.matches, and for the correlations above on soc.hits."""
+
+    found: list[Found] = field(default_factory=list)
+    fed: list[tuple[str, Hit]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one correlation since the process began; `groups` and `hits` are what it holds now."""
+
+    groups: int = 0
+    hits: int = 0
+    windows: int = 0
+    taken: int = 0
+    late: int = 0
+    early: int = 0
+    evicted: int = 0
+    refused: int = 0
+    ungrouped: int = 0
+    unread: int = 0
+    matches: int = 0
+
+
+class Offsets:
+    """How many entries each record of the log is still held for: where a replay has to begin."""
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        self._counts: Counter[int] = Counter()
+        self._order: deque[int] = deque()
+
+    def add(self, offset: int, number: int) -> None:
+        """Hold `number` more entries of a record, which is no earlier one than any before."""
+        if not self._order or self._order[-1] != offset:
+            self._order.append(offset)
+        self._counts[offset] += number
+
+    def drop(self, entries: Iterable[Entry]) -> None:
+        """Hold these no longer."""
+        self._counts.subtract([entry[OFFSET] for entry in entries])
+
+    def lowest(self, position: int) -> int:
+        """Return the first record that is still held, or `position`."""
+        order, counts = self._order, self._counts
+        while order and counts[order[0]] <= 0:
+            del counts[order.popleft()]
+        return min(order[0], position) if order else position
+
+
+class State(ABC):
+    """One correlation on one partition of soc.hits. `clock`: everything before it is known (microseconds)."""
+
+    def __init__(self, linked: Linked, bounds: Bounds, feed: "Feed") -> None:
+        """Hold nothing; `feed` takes the hits at which the correlation holds."""
+        self.linked = linked
+        self.span = linked.correlation.timespan
+        self.bounds = bounds
+        self.tally = Tally()
+        self.clock = NEVER
+        self._feed = feed
+        self._left_out = NEVER
+
+    @abstractmethod
+    def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
+        """Take the hits of one record."""
+
+    @abstractmethod
+    def advance(self, clock: int, outcome: Outcome) -> None:
+        """Drop and judge what the clock, which never goes back, has passed."""
+
+    @abstractmethod
+    def lowest(self, position: int) -> int:
+        """Return the offset from which a replay gives this state again, at most `position`."""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something was left out that a window could still ask for."""
+        return self._left_out != NEVER and self.clock < self._left_out + self.span
+
+    def _leave_out(self, time: int) -> None:
+        self._left_out = max(self._left_out, time)
+
+
+Feed = Callable[[Linked, Hit, Outcome], None]
+"""Gives a hit at which a correlation holds to those above it."""
+
+GRAIN: Final = SECOND
+"""Microseconds between two looks whether a group's hits have passed, at least."""
