@@ -16,6 +16,7 @@ from soc.bus.base import CASES, MATCHES, Bus, Message, Record
 from soc.bus.deadletters import Letter, bury, of_record
 from soc.clock import Clock
 from soc.errors import DeadLetter, Retry
+from soc.evidence import check_evidence
 from soc.metrics import Metrics
 from soc.store.base import Answer, Store, Written
 
@@ -119,6 +120,8 @@ def _bulk(arrivals: Sequence[Arrival], done: Collection[int]) -> list[int]:
 def _match(record: Record) -> Match:
     try:
         match = Match.from_document(orjson.loads(record.value))
+        if match.correlation is not None:
+            check_evidence(match.correlation)
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # orjson.JSONDecodeError is a ValueError
         raise DeadLetter("malformed_match", f"not a match: {error!r}") from None
     texts = (match.id, match.rule.id, match.rule.title, match.alert_key, match.event_id, match.site, match.host)
@@ -128,6 +131,7 @@ def _match(record: Record) -> Match:
 
 
 def _case(match: Match) -> Message:
-    """Return the record of soc.cases: the match with its place; its event stays in the store."""
-    value = orjson.dumps({"kind": "match", "match": replace(match, event=None).to_document()})
+    """Return the record of soc.cases: the match with its place; event and evidence stay in the store."""
+    bare = replace(match, event=None, correlation=None)
+    value = orjson.dumps({"kind": "match", "match": bare.to_document()})
     return Message(match.alert_key.encode("utf-8", "replace"), value)

@@ -184,7 +184,7 @@ class Evidence:
     def from_document(cls, document: dict[str, Any]) -> Self:
         """Return the evidence of a decoded document. Raises KeyError, TypeError or ValueError where it is none."""
         parsed = {
-            "group": tuple((str(name), str(value)) for name, value in document["group"]),
+            "group": tuple((name, value) for name, value in document["group"]),
             "contributions": tuple(Contribution(**each) for each in document.get("contributions", ())),
             "incomplete": tuple(document.get("incomplete", ())),
         }

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
-from soc.alerts import Alert, Level, Match, Place, Reason, RuleRef, Status
+from soc.alerts import Alert, Contribution, Evidence, Level, Match, Place, Reason, RuleRef, Status
 from soc.clock import SECOND
 from soc.events import Event, LogSource, digest, to_document
+from soc.evidence import reasons_of
 
 NOW = 1_790_000_000 * SECOND
 """2026-09-21 14:13:20 UTC: where a ManualClock starts."""
@@ -125,3 +126,41 @@ def make_alert(number: int = 0, *, level: Level = Level.MEDIUM, **changes: Any) 
         "reasons": (Reason("selection", "Action", "login_failed", "login_failed"),),
     }
     return Alert(**{**defaults, **changes})
+
+
+def make_evidence(number: int = 10, **changes: Any) -> Evidence:
+    """Return what a correlation of `number` failed logins of make_event(0), (1)... within ten minutes says of itself."""
+    events = [make_event(each) for each in range(number)]
+    seen = tuple(Contribution(each.id, each.time, make_rule().title, each.site, each.host) for each in events)
+    last = events[-1].time
+    defaults: dict[str, Any] = {
+        "kind": "event_count",
+        "group": (("SourceIp", "203.0.113.7"), ("User", "root")),
+        "start": last - 600 * SECOND,
+        "end": last,
+        "bucket": last // (600 * SECOND) * (600 * SECOND),
+        "condition": "at least 10 within 10 min",
+        "counted": f"{number} events",
+        "hits": number,
+        "contributions": seen,
+    }
+    return Evidence(**{**defaults, **changes})
+
+
+def make_correlated(number: int = 0, *, evidence: Evidence | None = None, **changes: Any) -> Match:
+    """Return the match of a correlation, make_rule(90), on make_evidence(); `number` tells buckets apart."""
+    found = evidence or make_evidence()
+    rule = make_rule(90, Level.HIGH)
+    group = "|".join(value for _, value in found.group)
+    defaults: dict[str, Any] = {
+        "id": digest(rule.id, group, number),
+        "rule": rule,
+        "time": found.end,
+        "received": found.end,
+        "alert_key": f"{rule.id}|{group}",
+        "event_id": found.contributions[-1].event_id if found.contributions else "",
+        "reasons": reasons_of(found),
+        "event": None,
+        "correlation": found,
+    }
+    return make_match(number, **{**defaults, **changes})

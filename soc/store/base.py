@@ -22,6 +22,9 @@ INT64: Final = range(-(2**63), 2**63)
 MAX_PAGE: Final = 500
 """Items of a page; a larger limit is taken as this one, one below 1 as 1."""
 
+MAX_EVENTS: Final = 2000
+"""Events that `known_events` is asked for at once; those behind are taken as unknown."""
+
 MAX_TEXT: Final = 200
 """Characters of AlertQuery.text; searches refuse a longer one with ValueError."""
 
@@ -102,13 +105,17 @@ class AlertQuery:
 
 @dataclass(frozen=True, slots=True)
 class MatchQuery:
-    """Which matches to list, newest first. `places`: of one alert, its first and last place in soc.matches."""
+    """Which matches to list, newest first. `places`: of one alert, its first and last place in soc.matches.
+
+    `event_id`: those of that event, and of the correlations that name it.
+    """
 
     alert_key: str = ""
     first_place: Place | None = None
     last_place: Place | None = None
     limit: int = 50
     cursor: str = ""
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,9 @@ def month_of(time: int) -> str:
 def match_month(time: int, received: int, retention_days: int) -> str:
     """Return the index of a match: the month of its time, or OLD where that was past the retention on receipt.
 
+    `time`: of a correlation's match the first instant of its bucket, as its id is of the bucket and not of the event
+    that completed it.
+
     A function of the document, never of the day of writing: so one id cannot land in two indices, and a wild clock
     cannot open hundreds (collectors bound the future).
     """
@@ -172,8 +182,12 @@ class Store(ABC):
     async def find_matches(self, query: MatchQuery) -> Page[Match]:
         """Return one page of the matches of an alert, newest first. Sees a write after at most two seconds.
 
-        Raises ValueError on a cursor of another alert key.
+        Raises ValueError on a cursor of another alert key or event.
         """
+
+    @abstractmethod
+    async def known_events(self, event_ids: Sequence[str]) -> frozenset[str]:
+        """Return which of these events a detection's match is stored of. Sees a write after at most two seconds."""
 
     @abstractmethod
     async def get_alerts(self, refs: Sequence[AlertRef]) -> list[Stored[Alert] | None]:

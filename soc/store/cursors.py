@@ -31,8 +31,8 @@ def alert_scope(query: AlertQuery) -> str:
 
 
 def match_scope(query: MatchQuery) -> str:
-    """Return what a cursor is bound to: the alert key. The alert may grow between two pages."""
-    return digest("matches", query.alert_key)
+    """Return what a cursor is bound to: alert key and event. The alert may grow between two pages."""
+    return digest("matches", query.alert_key, query.event_id)
 
 
 def encode(scope: str, position: Position) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from soc.alerts import Alert, AlertKey, Match, RuleRef
+from soc.alerts import Alert, AlertKey, Evidence, Match, RuleRef
 from soc.clock import SECOND
 from soc.events import digest
 from soc.store.base import INT64
@@ -80,10 +80,12 @@ def match_source(match: Match) -> dict[str, Any]:
     """Return the document of a match. Raises TypeError or ValueError where JSON or 64 bits cannot hold it."""
     event = match.event or {}
     raw, fields = event.get("raw"), event.get("fields") or {}
+    found = match.correlation
     return _nested(
         {
             **_common(match.rule, match.site, match.host),
-            **dict(_from_fields(fields)),
+            **dict(_from_fields(fields if found is None else dict(found.group))),
+            **({} if found is None else _correlation(found)),
             "@timestamp": _date(match.time),
             "event.id": _clip(match.event_id),
             "event.ingested": _date(match.received),
@@ -140,8 +142,8 @@ def _common(rule: RuleRef, site: str, host: str) -> dict[str, Any]:
     tactics = [found[1].lower() for tag in rule.tags if (found := _TACTIC.fullmatch(tag))]
     return {
         "event.kind": "alert",
-        "host.name": _clip(host),
-        "organization.name": _clip(site),
+        "host.name": _clip(host) or None,
+        "organization.name": _clip(site) or None,
         "rule.id": _clip(rule.id),
         "rule.name": _clip(rule.title),
         "rule.description": _clip(rule.description) or None,
@@ -151,6 +153,21 @@ def _common(rule: RuleRef, site: str, host: str) -> dict[str, Any]:
         "threat.tactic.name": tactics or None,
         "threat.technique.id": _unique(found[1].upper() for found in techniques) or None,
         "threat.technique.subtechnique.id": [found[0][7:].upper() for found in techniques if found[2]] or None,
+    }
+
+
+def _correlation(found: Evidence) -> dict[str, Any]:
+    """Return what a correlation is searched by: its group, the events that it counted, and where they were."""
+    hosts = (each.host for each in found.contributions if each.host)
+    return {
+        "event.start": _date(found.start),
+        "event.end": _date(found.end),
+        "related.hosts": _unique(map(_clip, hosts)) or None,
+        "vonggac.correlation.kind": _clip(found.kind),
+        "vonggac.correlation.group": dict(_flat(dict(found.group))),
+        "vonggac.correlation.events": _unique(_clip(each.event_id) for each in found.contributions),
+        "vonggac.correlation.bucket": _whole(found.bucket),
+        "vonggac.correlation.hits": _whole(found.hits),
     }
 
 

@@ -141,6 +141,10 @@ class ElasticStore(Store):
         request = searches.find_matches(query, cursors.decode(scope, query.cursor))
         return await self._page(MATCHES, request, scope, Match.from_document)
 
+    async def known_events(self, event_ids: Sequence[str]) -> frozenset[str]:
+        """Ask for the terms that there are of `event.id`."""
+        return hits.events(await self._search(f"{self._prefix}-{MATCHES}", searches.known_events(event_ids)))
+
     async def tally_matches(self, since: int, until: int) -> list[Tally]:
         """Read every bucket of a composite aggregation."""
         buckets = await self._buckets(MATCHES, lambda after: searches.tally("vonggac.received", since, until, after))

@@ -21,6 +21,9 @@ T = TypeVar("T")
 MOST_OPEN: Final = 12
 """Connections that one user of a folder keeps open; each has three files."""
 
+SCHEMA: Final = 1
+"""Raised with each change of the schemas. What a file of an older one lacks is made when it is opened."""
+
 _LOCK: Final = "store.lock"
 _TRIES, _PAUSE = 500, 0.01
 _STEPS: Final = 20_000
@@ -50,9 +53,9 @@ class Files:
     def __init__(
         self, folder: Path, schemas: Mapping[str, str], busy_seconds: float, is_late: Callable[[], bool]
     ) -> None:
-        """`schemas`: the statements that create a file, by kind. `busy_seconds`: how long to wait for a lock.
+        """`schemas`: the statements that create what a file does not have yet, by kind.
 
-        Whatever SQLite is doing ends with an error soon after `is_late` answers True.
+        `busy_seconds`: how long to wait for a lock. Whatever SQLite is doing ends with an error soon after `is_late` answers True.
         """
         self._folder = folder
         self._schemas = schemas
@@ -132,9 +135,9 @@ class Files:
         try:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
-            if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA:
                 schema = self._schemas[name.partition("-")[0]]
-                connection.executescript(f"BEGIN IMMEDIATE;{schema};COMMIT;")
+                connection.executescript(f"BEGIN IMMEDIATE;{schema};PRAGMA user_version = {SCHEMA};COMMIT;")
         except BaseException:
             connection.close()
             raise

@@ -38,3 +38,9 @@ def group(bucket: Mapping[str, Any]) -> tuple[str, int, int]:
     """Return status, level and number of one bucket of `searches.count_alerts`."""
     status, level = bucket["key"].values()
     return status, level, bucket["doc_count"]
+
+
+def events(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Return the events of an answer to `searches.known_events`; none where there is no index yet."""
+    buckets = answer.get("aggregations", {}).get("events", {"buckets": []})["buckets"]
+    return frozenset(bucket["key"] for bucket in buckets)

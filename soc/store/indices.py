@@ -13,13 +13,16 @@ from soc.store.months import ALERTS, KEYS, MATCHES, is_month
 PRIORITY: Final = 500
 """Above the templates that Elasticsearch brings (100 to 200)."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with each change of a mapping here."""
 
 _KEYWORD: Final = {"type": "keyword", "ignore_above": ecs.LONGEST}
 _LONG: Final = {"type": "long"}
 _DATE: Final = {"type": "date"}
 _ADDRESS: Final = {"type": "ip"}
+_FLATTENED: Final = {"type": "flattened", "ignore_above": ecs.LONGEST}
+"""One field of the mapping, whatever names are in it."""
+
 _STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
 """Only in the source: no term, so no limit on its length."""
 
@@ -49,6 +52,8 @@ _FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
         **dict.fromkeys(ecs.NUMBERS, _LONG),
         **dict.fromkeys(ecs.ADDRESSES, _ADDRESS),
         "event.id": _KEYWORD,
+        "event.start": _DATE,
+        "event.end": _DATE,
         "event.ingested": _DATE,
         "event.original": _STORED,
         "message": {"type": "text", "norms": False},
@@ -60,7 +65,13 @@ _FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
         "vonggac.logsource.product": _KEYWORD,
         "vonggac.logsource.category": _KEYWORD,
         "vonggac.logsource.service": _KEYWORD,
-        "vonggac.fields": {"type": "flattened", "ignore_above": ecs.LONGEST},
+        "vonggac.fields": _FLATTENED,
+        "related.hosts": _KEYWORD,
+        "vonggac.correlation.kind": _KEYWORD,
+        "vonggac.correlation.group": _FLATTENED,
+        "vonggac.correlation.events": _KEYWORD,
+        "vonggac.correlation.bucket": _LONG,
+        "vonggac.correlation.hits": _LONG,
     },
     ALERTS: {
         **_COMMON,

@@ -25,12 +25,14 @@ def is_month(text: str) -> bool:
 def month_for(match: Match, retention_days: int) -> str:
     """Return the month of `match`. Raises ValueError where its time is far ahead of its receipt or before 1970.
 
-    So however wild a clock, the months that there are lie between the retention and a year from now.
+    So however wild a clock, the months that there are lie between the retention and a year from now. A correlation's
+    match has the time of its bucket here: whichever event completes it, its id stands in one index.
     """
-    month = match_month(match.time, match.received, retention_days)
+    time = match.time if match.correlation is None else match.correlation.bucket
+    month = match_month(time, match.received, retention_days)
     if month == OLD:
         return month
-    if match.time > match.received + _AHEAD:
+    if time > match.received + _AHEAD:
         raise ValueError("time is more than a year ahead of receipt")
     if not is_month(month):
         raise ValueError(f"no month to store: {month}")

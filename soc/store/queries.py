@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from soc.alerts import Level
+import orjson
+
+from soc.alerts import Level, Match
 from soc.errors import Retry
 from soc.store.base import MAX_PAGE, OLD, Answer, Tally, Written
 from soc.store.cursors import Position, clamp
 from soc.store.files import Files
 from soc.store.months import MATCHES
-from soc.store.tables import Write
+from soc.store.tables import Write, named
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -48,8 +50,12 @@ def _write_file(files: Files, file: str, writes: Sequence[tuple[int, Write]]) ->
 
 
 def _apply(connection: sqlite3.Connection | None, planned: Write) -> Answer:
-    changed = connection is not None and connection.execute(planned.statement, planned.values).rowcount == 1
-    return planned.done if changed else planned.refused
+    if connection is None or connection.execute(planned.statement, planned.values).rowcount != 1:
+        return planned.refused
+    statement, runs = planned.then
+    if runs:
+        connection.executemany(statement, runs)
+    return planned.done
 
 
 def read(files: Files, file: str, columns: str, identity: str) -> Row | None:
@@ -130,12 +136,23 @@ def sum_up(files: Files, kind: str, select: str, values: Sequence[Any]) -> Count
 
 def remove_old(files: Files, before: int) -> bool:
     """Remove a chunk of the old matches that were received before then; tell whether there may be more."""
-    choose = f"SELECT rowid FROM matches WHERE received < ? LIMIT {_CHUNK}"  # noqa: S608 - a number
+    choose = f"SELECT document FROM matches WHERE received < ? LIMIT {_CHUNK}"  # noqa: S608 - a number
     with files.writing(f"{MATCHES}-{OLD}", create=False) as connection:
         if connection is None:
             return False
-        removed = connection.execute(f"DELETE FROM matches WHERE rowid IN ({choose})", (before,))  # noqa: S608 - as above
-        return removed.rowcount == _CHUNK
+        removed = [Match.from_document(orjson.loads(row[0])) for row in connection.execute(choose, (before,))]
+        names = [row[:2] for match in removed for row in named(match)]
+        connection.executemany("DELETE FROM named WHERE event_id = ? AND match_id = ?", names)
+        connection.executemany("DELETE FROM matches WHERE id = ?", [(match.id,) for match in removed])
+        return len(removed) == _CHUNK
+
+
+def known_events(files: Files, event_ids: Sequence[str]) -> frozenset[str]:
+    """Return which of these events detections' matches are of."""
+    select = (
+        f"SELECT DISTINCT event_id FROM named WHERE event_id IN ({', '.join('?' * len(event_ids))}) AND NOT counted"  # noqa: S608 - marks
+    )
+    return frozenset(row[0] for connection in _each(files, MATCHES) for row in connection.execute(select, event_ids))
 
 
 def _each(files: Files, kind: str) -> Iterable[sqlite3.Connection]:

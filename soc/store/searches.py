@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from soc.alerts import Level, Place
 from soc.store import ecs, hits
-from soc.store.base import MAX_PAGE, AlertQuery, AlertSort, MatchQuery, Tally
+from soc.store.base import MAX_EVENTS, MAX_PAGE, AlertQuery, AlertSort, MatchQuery, Tally
 from soc.store.cursors import Position, clamp
 
 Body = dict[str, Any]
@@ -44,8 +44,25 @@ def find_alerts(query: AlertQuery, after: Position | None) -> Body:
 def find_matches(query: MatchQuery, after: Position | None) -> Body:
     """Return the request for one page of matches, newest first, and the first item behind it."""
     key = [_term("vonggac.key", ecs.key_id(query.alert_key))] if query.alert_key else []
-    filters = [*key, *_between(query.first_place, query.last_place)]
+    event = [_naming(query.event_id)] if query.event_id else []
+    filters = [*key, *event, *_between(query.first_place, query.last_place)]
     return _page(filters, "vonggac.time", after, query.limit, descending=True)
+
+
+def known_events(event_ids: Sequence[str]) -> Body:
+    """Return the request for which of these events detections' matches are of, without the matches."""
+    wanted = list(dict.fromkeys(event_ids))[:MAX_EVENTS]
+    query = {
+        "bool": {
+            "filter": [{"terms": {"event.id": wanted}}],
+            "must_not": [{"exists": {"field": "vonggac.correlation.kind"}}],
+        }
+    }
+    return {
+        "query": query,
+        "size": 0,
+        "aggs": {"events": {"terms": {"field": "event.id", "size": max(1, len(wanted))}}},
+    }
 
 
 def received_before(time: int, limit: int) -> Body:
@@ -111,6 +128,11 @@ def _bounded(place: Place, side: str) -> Body:
 
 def _term(field: str, value: Any) -> Body:
     return {"term": {field: value}}
+
+
+def _naming(event_id: str) -> Body:
+    of_it, counted = _term("event.id", event_id), _term("vonggac.correlation.events", event_id)
+    return {"bool": {"should": [of_it, counted], "minimum_should_match": 1}}
 
 
 def _any_of(field: str, values: Sequence[Any]) -> Body:

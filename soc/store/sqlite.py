@@ -18,7 +18,7 @@ from soc.errors import SettingsError
 from soc.metrics import Metrics
 from soc.settings import StoreSettings
 from soc.store import cursors, queries, tables
-from soc.store.base import AlertQuery, AlertRef, MatchQuery, Page, Store, Stored, Tally, Version, Written
+from soc.store.base import MAX_EVENTS, AlertQuery, AlertRef, MatchQuery, Page, Store, Stored, Tally, Version, Written
 from soc.store.cursors import Position
 from soc.store.files import Files, Lane
 from soc.store.months import ALERTS, KEYS, MATCHES, is_month, is_past, month_for
@@ -103,6 +103,11 @@ class SqliteStore(Store):
     async def tally_alerts(self, since: int, until: int) -> list[Tally]:
         """Add up every month's file."""
         return await self._searches.run(lambda files: queries.tally(files, ALERTS, "opened", since, until))
+
+    async def known_events(self, event_ids: Sequence[str]) -> frozenset[str]:
+        """Look in every month's file."""
+        wanted = list(dict.fromkeys(event_ids))[:MAX_EVENTS]
+        return await self._searches.run(lambda files: queries.known_events(files, wanted))
 
     async def tally_matches(self, since: int, until: int) -> list[Tally]:
         """Add up every month's file."""

@@ -1,5 +1,6 @@
 """The SQLite store's tables, and how a document becomes a row: the columns that searches need, and all of it as JSON."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -11,30 +12,33 @@ from soc.store.months import ALERTS, KEYS, MATCHES, is_month, month_for
 
 SCHEMAS: Final = {
     MATCHES: """
-        CREATE TABLE matches (
+        CREATE TABLE IF NOT EXISTS matches (
             id TEXT PRIMARY KEY, alert_key TEXT NOT NULL, time INTEGER NOT NULL, received INTEGER NOT NULL,
             level INTEGER NOT NULL, rule_id TEXT NOT NULL, rule_title TEXT NOT NULL, site TEXT NOT NULL,
             log TEXT, partition INTEGER, "offset" INTEGER, document BLOB NOT NULL
         );
-        CREATE INDEX matches_of_alert ON matches (alert_key, time, id, log, partition, "offset");
-        CREATE INDEX matches_received ON matches (received, level, rule_id, rule_title, site)""",
+        CREATE INDEX IF NOT EXISTS matches_of_alert ON matches (alert_key, time, id, log, partition, "offset");
+        CREATE INDEX IF NOT EXISTS matches_received ON matches (received, level, rule_id, rule_title, site);
+        CREATE TABLE IF NOT EXISTS named (event_id TEXT, match_id TEXT, counted INTEGER, PRIMARY KEY (event_id, match_id))
+            WITHOUT ROWID""",
     ALERTS: """
-        CREATE TABLE alerts (
+        CREATE TABLE IF NOT EXISTS alerts (
             id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, level INTEGER NOT NULL,
             rule_id TEXT NOT NULL, rule_title TEXT NOT NULL, site TEXT NOT NULL, count INTEGER NOT NULL,
             opened INTEGER NOT NULL, last_seen INTEGER NOT NULL, haystack TEXT NOT NULL, document BLOB NOT NULL
         );
-        CREATE INDEX alerts_listed ON alerts (last_seen, id, status, level, site, count, opened);
-        CREATE INDEX alerts_opened ON alerts (opened, id, status, level, site, last_seen, rule_id, rule_title);
-        CREATE INDEX alerts_status ON alerts (status, level)""",
+        CREATE INDEX IF NOT EXISTS alerts_listed ON alerts (last_seen, id, status, level, site, count, opened);
+        CREATE INDEX IF NOT EXISTS alerts_opened ON alerts (opened, id, status, level, site, last_seen, rule_id, rule_title);
+        CREATE INDEX IF NOT EXISTS alerts_status ON alerts (status, level)""",
     KEYS: """
-        CREATE TABLE keys (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID""",
+        CREATE TABLE IF NOT EXISTS keys (id TEXT PRIMARY KEY, version INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID""",
 }
-"""What creates a file, by its kind. The indices hold all that lists, counts and tallies ask for: a million documents are
+"""What creates a file, by its kind. `named`: the events that a match is of, and those that a correlation's counted. The indices hold all that lists, counts and tallies ask for: a million documents are
 not read for one page of them.
 """
 
 _INSERT_MATCH: Final = "INSERT INTO matches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+_INSERT_NAMED: Final = "INSERT OR IGNORE INTO named VALUES (?, ?, ?)"
 
 _CREATE: Final = {
     ALERTS: "INSERT INTO alerts VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
@@ -58,13 +62,17 @@ SORTED_BY: Final = {
 
 
 class Write(NamedTuple):
-    """One statement on one file, and its answer where it changed a row (`done`) or none (`refused`)."""
+    """One statement on one file, and its answer where it changed a row (`done`) or none (`refused`).
+
+    `then`: a statement that follows where it changed one, and the values of each of its runs.
+    """
 
     file: str
     statement: str
     values: tuple[Any, ...]
     done: Answer
     refused: Answer
+    then: tuple[str, Sequence[tuple[Any, ...]]] = ("", ())
 
 
 def add_match(match: Match, retention_days: int) -> Write:
@@ -75,7 +83,16 @@ def add_match(match: Match, retention_days: int) -> Write:
     rule = match.rule
     columns = (match.time, match.received, int(rule.level), rule.id, rule.title, match.site)
     values = (match.id, match.alert_key, *columns, *place, orjson.dumps(match.to_document()))
-    return Write(file, _INSERT_MATCH, values, Answer.CREATED, Answer.EXISTS)
+    return Write(file, _INSERT_MATCH, values, Answer.CREATED, Answer.EXISTS, (_INSERT_NAMED, named(match)))
+
+
+def named(match: Match) -> list[tuple[str, str, bool]]:
+    """Return the rows of `named` for a match: event, match, and whether a correlation counted it."""
+    found = match.correlation
+    if found is None:
+        return [(match.event_id, match.id, False)]
+    _check_numbers(found.start, found.end, found.bucket, found.hits)
+    return [(event, match.id, True) for event in (match.event_id, *(each.event_id for each in found.contributions))]
 
 
 def put_alert(alert: Alert, version: Version | None) -> Write:
@@ -128,6 +145,9 @@ def match_filter(query: MatchQuery) -> tuple[str, list[Any]]:
     if query.alert_key:
         parts.append("alert_key = ?")
         values.append(query.alert_key)
+    if query.event_id:
+        parts.append("id IN (SELECT match_id FROM named WHERE event_id = ?)")
+        values.append(query.event_id)
     bounds = [(place, sign) for place, sign in ((first, ">="), (last, "<=")) if place is not None]
     if bounds:
         one_log = first is None or last is None or first[:2] == last[:2]

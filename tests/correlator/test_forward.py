@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -14,7 +15,8 @@ from soc.bus.deadletters import Letter
 from soc.clock import SystemClock
 from soc.errors import Retry
 from soc.metrics import Metrics
-from soc.testing import make_match
+from soc.store.base import MatchQuery
+from soc.testing import make_correlated, make_evidence, make_match
 from tests.correlator.flaky import FlakyBus, FlakyStore
 
 Read = Callable[[str], Awaitable[list[Record]]]
@@ -52,6 +54,19 @@ async def test_a_new_match_is_stored_with_its_place_and_goes_on(
     (case,) = await cases(read)
     assert (case.id, case.place, case.event) == (match.id, place, None)
     assert [record.key for record in await read(CASES)] == [match.alert_key.encode()]
+
+
+async def test_a_correlations_match_is_stored_whole_and_goes_on_without_its_evidence(
+    forwarder: Forwarder, bus: FlakyBus, store: FlakyStore, read: Read
+) -> None:
+    """Its reasons say enough to the alert; another completing event of the same bucket is a duplicate."""
+    match = make_correlated()
+    again = replace(match, time=match.time + 1, event_id="another")
+    await forwarder.forward(await published(bus, read, [match, again]))
+    (case,) = await cases(read)
+    assert (case.id, case.correlation, case.reasons) == (match.id, None, match.reasons)
+    (stored,) = (await store.find_matches(MatchQuery(match.alert_key))).items
+    assert stored == replace(match, place=case.place)
 
 
 async def test_a_redelivery_goes_on_again_with_the_same_place(forwarder: Forwarder, bus: FlakyBus, read: Read) -> None:
@@ -107,14 +122,33 @@ async def test_what_the_store_refuses_is_buried_and_the_others_go_on(
     assert (letter.stage, letter.reason, letter.detail) == ("forward", "store_rejected", "not for us")
 
 
+EVENT = make_evidence().contributions[0]._asdict()
 CHANGES: Sequence[dict[str, object]] = (
     {"id": ["x"]},
     {"time": "now"},
     {"received": None},
     {"alert_key": 7},
     {"site": {}},
+    {"correlation": [1]},
 )
-WRONG = [orjson.dumps({**make_match(1).to_document(), **changes}) for changes in CHANGES]
+EVIDENCE: Sequence[dict[str, object]] = (
+    {"hits": "ten"},
+    {"bucket": None},
+    {"group": [["User", 7]]},
+    {"group": [["User"]]},
+    {"contributions": [{"event_id": "e"}]},
+    {"contributions": [["e", 1, "r", "s", "h", ""]]},
+    {"contributions": [{**EVENT, "time": "now"}]},
+    {"contributions": [{**EVENT, "host": None}]},
+    {"contributions": [EVENT] * 1001},
+    {"incomplete": [7]},
+    {"unknown": 1},
+)
+FOUND = make_correlated().to_document()
+WRONG = [
+    *(orjson.dumps({**make_match(1).to_document(), **changes}) for changes in CHANGES),
+    *(orjson.dumps({**FOUND, "correlation": {**FOUND["correlation"], **part}}) for part in EVIDENCE),
+]
 
 
 @pytest.mark.parametrize("value", [b"{", b"[]", b"{}", b'{"id": 1}', b'"text"', b"null", *WRONG])

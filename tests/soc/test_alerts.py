@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soc.alerts import Act, Action, Alert, AlertChange, HistoryEntry, Level, Match, Milestone, Place, Reason, told_apart
-from soc.testing import NOW, make_alert, make_match
+from soc.testing import NOW, make_alert, make_correlated, make_evidence, make_match
 
 
 def test_a_match_survives_its_wire_form() -> None:
@@ -19,6 +19,30 @@ def test_a_bare_match_survives_its_wire_form() -> None:
     """A flooding rule's match has neither event nor reasons."""
     match = make_match(3, event=None, reasons=())
     assert Match.from_document(orjson.loads(orjson.dumps(match.to_document()))) == match
+
+
+def test_a_correlations_match_survives_its_wire_form() -> None:
+    """Window, bucket, group, contributions and what was left out."""
+    match = make_correlated(evidence=make_evidence(incomplete=("Many logins",), group=(("User", "Tâm\x00"),)))
+    assert match.correlation
+    assert len(match.correlation.contributions) == 10
+    assert Match.from_document(orjson.loads(orjson.dumps(match.to_document()))) == match
+
+
+def test_a_match_that_was_written_before_correlations_is_read() -> None:
+    """Its document has no word of them."""
+    document = make_match(3).to_document()
+    del document["correlation"]
+    assert Match.from_document(document) == make_match(3)
+
+
+@pytest.mark.parametrize("found", [{"kind": "event_count"}, {"group": 1}, [], [1], "x", {"group": [["a"]]}])
+def test_what_is_no_evidence_is_refused(found: object) -> None:
+    """With an error that readers expect."""
+    document = {**make_match(3).to_document(), "correlation": found}
+    if found:
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            Match.from_document(document)
 
 
 def test_an_alert_with_milestones_and_history_survives_its_wire_form() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from soc.alerts import Act, Alert, AlertKey, HistoryEntry, Level, Match, Milestone, Place, Reason, Status
+from soc.alerts import Act, Alert, AlertKey, Contribution, HistoryEntry, Level, Match, Milestone, Place, Reason, Status
 from soc.clock import DAY, SECOND
 from soc.events import to_document
 from soc.metrics import Metrics
 from soc.store.base import (
+    MAX_EVENTS,
     MAX_PAGE,
     OLD,
     AlertQuery,
@@ -24,7 +25,17 @@ from soc.store.base import (
     Written,
     match_month,
 )
-from soc.testing import NOW, ManualClock, make_alert, make_event, make_match, make_rule
+from soc.store.months import month_end
+from soc.testing import (
+    NOW,
+    ManualClock,
+    make_alert,
+    make_correlated,
+    make_event,
+    make_evidence,
+    make_match,
+    make_rule,
+)
 
 CREATED, EXISTS = Written(Answer.CREATED), Written(Answer.EXISTS)
 UPDATED, CONFLICT = Written(Answer.UPDATED), Written(Answer.CONFLICT)
@@ -215,6 +226,37 @@ class MatchesContract:
         assert samples == {("matches", "created"): 2, ("matches", "exists"): 1}
         assert [sample.value for metric in metrics.store_up.collect() for sample in metric.samples] == [1]
 
+    @pytest.mark.parametrize("text", ["root", "x" * 40_000, "<b>\x00\x1b[31m\u2028Đăng", "\U0001f40d" * 9000, ""])
+    async def test_a_correlations_match_is_read_back_exactly(self, store: Store, text: str) -> None:
+        """Whatever the group's names and values, the contributions and the rules' titles say."""
+        contributions = tuple(
+            Contribution(f"{n}{text}", NOW + n, text, text, text, text) for n in range(12 if len(text) < 9 else 2)
+        )
+        evidence = make_evidence(
+            group=((text, text), ("a.b", text), (".", text)), contributions=contributions, incomplete=(text,)
+        )
+        match = make_correlated(evidence=evidence, host=text, place=Place("log", 0, 1), event_id=text or "e")
+        assert await store.add_matches([match]) == [CREATED]
+        assert await only(store, match) == match
+
+    async def test_a_bucket_has_one_index_whatever_completes_it(self, store: Store) -> None:
+        """The same id with another event of the same bucket, in the next month, is there already."""
+        edge = month_end("2026.08")
+        evidence = make_evidence(bucket=edge - 60 * SECOND, start=edge - 60 * SECOND, end=edge - SECOND)
+        first = make_correlated(evidence=evidence, time=edge - SECOND, place=Place("log", 0, 1))
+        later = replace(first, time=edge + SECOND, event_id="other", place=Place("log", 0, 2))
+        assert await store.add_matches([first]) == [CREATED]
+        assert await store.add_matches([later]) == [EXISTS]
+        assert await store.match_places([later]) == [first.place]
+        assert await only(store, first) == first
+
+    @pytest.mark.parametrize("wrong", [{"bucket": 2**63}, {"start": -(2**63) - 1}, {"hits": 2**64}])
+    async def test_evidence_beyond_64_bits_is_rejected_alone(self, store: Store, wrong: dict[str, int]) -> None:
+        """As any number of a match."""
+        batch = [make_correlated(1, evidence=make_evidence(**wrong)), make_correlated(2)]
+        answers = await store.add_matches(batch)
+        assert [each.answer for each in answers] == [Answer.REJECTED, Answer.CREATED]
+
 
 class MatchSearchContract:
     """An alert's matches are found by key and places, newest first."""
@@ -252,6 +294,34 @@ class MatchSearchContract:
         await store.refresh()
         page = await store.find_matches(MatchQuery(old[0].alert_key, Place("old", 0, 3), Place("new", 1, 1)))
         assert list(page.items) == [new[1], new[0], old[4], old[3]]
+
+    async def test_an_event_leads_to_its_matches_and_to_the_correlations_that_counted_it(self, store: Store) -> None:
+        """Newest first, over months; a correlation that did not count it is not among them."""
+        evidence = make_evidence(3)
+        event = evidence.contributions[0].event_id
+        own = placed(0)
+        counted = make_correlated(1, evidence=evidence, time=NOW + 40 * DAY, received=NOW + 40 * DAY)
+        other = make_correlated(2, evidence=make_evidence(contributions=evidence.contributions[1:]))
+        await store.add_matches([own, counted, other, placed(1), placed(2)])
+        await store.refresh()
+        page = await store.find_matches(MatchQuery(event_id=event))
+        assert (list(page.items), page.total) == ([counted, own], 2)
+        first = await store.find_matches(MatchQuery(event_id=event, limit=1))
+        rest = await store.find_matches(MatchQuery(event_id=event, limit=1, cursor=first.cursor))
+        assert [*first.items, *rest.items] == [counted, own]
+        with pytest.raises(ValueError, match="cursor"):
+            await store.find_matches(MatchQuery(event_id="another", cursor=first.cursor))
+
+    async def test_events_are_known_where_a_detection_matched(self, store: Store) -> None:
+        """A correlation counts an event, and has none to show."""
+        evidence = make_evidence(4)
+        ids = [each.event_id for each in evidence.contributions]
+        assert await store.known_events(ids) == frozenset()
+        await store.add_matches([placed(0), placed(2, time=NOW - 40 * DAY), make_correlated(evidence=evidence)])
+        await store.refresh()
+        assert await store.known_events([*ids, "", "\x00*", ids[0]]) == {ids[0], ids[2]}
+        assert await store.known_events([]) == frozenset()
+        assert await store.known_events([f"{n}" for n in range(MAX_EVENTS)] + ids) == frozenset()
 
     async def test_a_cursor_of_another_alert_is_refused(self, store: Store) -> None:
         """A cursor fits the alert key that it came from."""

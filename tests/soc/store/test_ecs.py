@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soc.alerts import Match
+from soc.alerts import Contribution, Match
 from soc.events import LogSource, to_document
 from soc.store import ecs
-from soc.testing import NOW, make_alert, make_event, make_match
+from soc.testing import NOW, make_alert, make_correlated, make_event, make_evidence, make_match
 
 
 def source_of(fields: dict[str, Any], **event: Any) -> dict[str, Any]:
@@ -65,6 +65,39 @@ def test_what_is_no_address_is_left_out(value: Any) -> None:
     """The next field that holds one is taken."""
     assert "source" not in source_of({"SourceIp": value})
     assert source_of({"SourceIp": value, "c-ip": "192.0.2.1"})["source"] == {"ip": "192.0.2.1"}
+
+
+def test_a_correlation_is_found_by_its_group_events_and_hosts() -> None:
+    """The group by its ECS names too; a host that is several is left out, and those that took part are related."""
+    evidence = make_evidence(3)
+    evidence = replace(
+        evidence, contributions=(*evidence.contributions, evidence.contributions[0]._replace(event_id="x", host="db02"))
+    )
+    source = ecs.match_source(make_correlated(evidence=evidence, host="", site=""))
+    assert source["source"] == {"ip": "203.0.113.7"}
+    assert source["user"] == {"name": "root"}
+    assert "host" not in source
+    assert "organization" not in source
+    assert source["related"] == {"hosts": ["web01", "db02"]}
+    assert source["event"]["end"] == "2026-09-21T14:13:22.000+00:00"
+    found = source["vonggac"]["correlation"]
+    assert found["kind"] == "event_count"
+    assert found["group"] == {"SourceIp": "203.0.113.7", "User": "root"}
+    assert found["events"] == [each.event_id for each in evidence.contributions]
+    assert (found["hits"], found["bucket"]) == (3, evidence.bucket)
+
+
+@given(st.lists(st.tuples(st.text() | st.just("k" * 40_000), st.text() | st.just("Đ" * 20_000)), max_size=4))
+def test_every_group_maps_within_bounds(group: list[tuple[str, str]]) -> None:
+    """Names and values are as a log has them."""
+    contribution = Contribution("e" * 40_000, NOW, "r", "s", "h" * 40_000)
+    evidence = make_evidence(group=tuple(group), contributions=(contribution,))
+    source = orjson.loads(orjson.dumps(ecs.match_source(make_correlated(evidence=evidence))))
+    found = source["vonggac"]["correlation"]
+    for name, value in found["group"].items():
+        assert len(f"{name}\0{value}".encode()) <= 32_766
+        assert "\0" not in name
+    assert all(len(each) <= ecs.LONGEST for each in (*found["events"], *source["related"]["hosts"]))
 
 
 def test_an_alert_is_found_by_its_texts_in_any_case() -> None:

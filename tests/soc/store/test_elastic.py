@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from soc.alerts import Level, Match
+from soc.alerts import Level, Match, Place
 from soc.clock import DAY, SystemClock
 from soc.errors import Retry, SettingsError
 from soc.events import to_document
@@ -23,7 +23,7 @@ from soc.settings import StoreSettings
 from soc.store import connect, searches
 from soc.store.base import AlertQuery, Answer, MatchQuery, Store
 from soc.store.elastic import ElasticStore
-from soc.testing import NOW, ManualClock, make_alert, make_event, make_match
+from soc.testing import NOW, ManualClock, make_alert, make_correlated, make_event, make_evidence, make_match
 from tests.services.shared import ElasticAddress
 from tests.soc.store.contract import CREATED, StoreContract, placed
 
@@ -95,6 +95,30 @@ async def test_fields_are_searchable_by_their_sigma_names(store: Store, settings
         {"wildcard": {"process.command_line": "*-rf*"}},
         {"range": {"source.port": {"gt": 51513}}},
         {"term": {"threat.technique.id": "T1110"}},
+    ):
+        found = call(settings.url, "POST", f"/{settings.prefix}-matches/_search", {"query": query})
+        assert found["hits"]["total"]["value"] == 1, query
+
+
+async def test_a_correlation_is_searchable_and_adds_no_field(store: Store, settings: StoreSettings) -> None:
+    """By group value, by the event of a contribution, by host; whatever the group's fields are called."""
+    evidence = make_evidence(group=(("SourceIp", "203.0.113.7"), ("Odd.Name", "needle"), ("", "x")))
+    await store.add_matches([make_correlated(1, evidence=evidence, place=Place("log", 0, 1), host="")])
+    before = call(settings.url, "GET", f"/{settings.prefix}-matches-2026.09/_mapping")
+    invented = tuple((f"invented{number}.{number}", "x") for number in range(100))
+    await store.add_matches([make_correlated(2, evidence=make_evidence(group=invented), place=Place("log", 0, 2))])
+    assert call(settings.url, "GET", f"/{settings.prefix}-matches-2026.09/_mapping") == before
+    await store.refresh()
+    for query in (
+        {"term": {"vonggac.correlation.group.Odd.Name": "needle"}},
+        {"term": {"source.ip": "203.0.113.0/24"}},
+        {"term": {"vonggac.correlation.group.invented7.7": "x"}},
+        {
+            "bool": {
+                "must": {"term": {"vonggac.correlation.events": evidence.contributions[4].event_id}},
+                "must_not": {"exists": {"field": "host.name"}},
+            }
+        },
     ):
         found = call(settings.url, "POST", f"/{settings.prefix}-matches/_search", {"query": query})
         assert found["hits"]["total"]["value"] == 1, query

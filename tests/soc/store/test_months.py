@@ -1,5 +1,7 @@
 """Which months there can be, and when they are past."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from soc.clock import DAY, SECOND
 from soc.store.base import OLD, month_of
 from soc.store.months import is_month, is_past, month_end, month_for
-from soc.testing import NOW, make_match
+from soc.testing import NOW, make_correlated, make_evidence, make_match
 
 
 @pytest.mark.parametrize("text", ["2026.11", "1970.01", "2199.12", OLD])
@@ -32,6 +34,23 @@ def test_a_month_is_past_when_its_end_is() -> None:
     assert not is_past("2026.11", end + 90 * DAY - 1, 90)
     assert is_past("2026.11", end + 90 * DAY, 90)
     assert not is_past(OLD, 2**62, 90)
+
+
+def test_a_correlations_month_is_that_of_its_bucket() -> None:
+    """Whichever event completes it: another one of the same bucket lies in the next month."""
+    end = month_end("2026.11")
+    evidence = make_evidence(bucket=end - 60 * SECOND, start=end - 60 * SECOND, end=end + 60 * SECOND)
+    for time in (end - SECOND, end, end + 500 * SECOND):
+        match = make_correlated(evidence=replace(evidence, end=time), time=time, received=time + SECOND)
+        assert month_for(match, 90) == "2026.11"
+    assert month_for(make_match(time=end, received=end), 90) == "2026.12"
+
+
+def test_a_correlations_bucket_past_the_retention_is_old() -> None:
+    """And one far ahead of its receipt has no month."""
+    assert month_for(make_correlated(evidence=make_evidence(bucket=NOW - 91 * DAY)), 90) == OLD
+    with pytest.raises(ValueError, match="a year ahead"):
+        month_for(make_correlated(evidence=make_evidence(bucket=NOW + 400 * DAY)), 90)
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(0, 253_402_300_799 * SECOND))

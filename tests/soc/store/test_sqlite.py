@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from soc.alerts import Level, Place, Status
+from soc.clock import DAY
 from soc.errors import Retry, SettingsError
 from soc.metrics import Metrics
 from soc.settings import StoreSettings
@@ -21,7 +22,7 @@ from soc.store import connect, queries, tables
 from soc.store.base import AlertQuery, AlertRef, AlertSort, Answer, MatchQuery, Store
 from soc.store.cursors import Position
 from soc.store.files import MOST_OPEN
-from soc.testing import NOW, ManualClock, make_alert, make_match
+from soc.testing import NOW, ManualClock, make_alert, make_correlated, make_evidence, make_match
 from tests.soc.store.contract import CREATED, EXISTS, StoreContract, placed
 
 ROOT = Path(__file__).parents[3]
@@ -231,3 +232,27 @@ def _unindexed(settings: StoreSettings, search: queries.Search) -> list[str]:
         ]
     allowed = ("COVERING INDEX", "rowid=?", "LIST SUBQUERY", "USE TEMP B-TREE", "REUSE LIST")
     return [step for step in steps if not any(part in step for part in allowed)]
+
+
+async def test_a_file_of_an_older_schema_is_completed(settings: StoreSettings, store: Store) -> None:
+    """What it holds stays, and the events of what is added to it are known."""
+    await store.add_matches([placed(0)])
+    path = Path(settings.url.removeprefix("sqlite:///")) / "matches-2026.09.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript("DROP TABLE named; PRAGMA user_version = 0;")
+    async with connect(settings, Metrics(), ManualClock()) as later:
+        assert await later.add_matches([placed(0), placed(1)]) == [EXISTS, CREATED]
+        assert await later.known_events([placed(0).event_id, placed(1).event_id]) == {placed(1).event_id}
+
+
+async def test_what_goes_from_old_is_named_no_more(settings: StoreSettings, store: Store) -> None:
+    """Of a detection's and of a correlation's match."""
+    far = NOW - 4000 * DAY
+    correlated = make_correlated(evidence=make_evidence(bucket=far), received=NOW)
+    await store.add_matches([placed(0, time=far), correlated])
+    path = Path(settings.url.removeprefix("sqlite:///")) / "matches-old.db"
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT count(*) FROM named").fetchone()[0] == 11
+        await store.expire(NOW + 91 * DAY)
+        assert file.execute("SELECT count(*) FROM named").fetchone()[0] == 0
+        assert file.execute("SELECT count(*) FROM matches").fetchone()[0] == 0
