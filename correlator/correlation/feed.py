@@ -5,7 +5,7 @@ field of the group enters no group, least of all one that it would share with ot
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import orjson
@@ -33,6 +33,9 @@ MAX_ESCAPED: Final = 7
 
 MAX_REST: Final = 512
 """Bytes of a record of one hit beside its texts."""
+
+OWN: Final = frozenset({"host", "site"})
+"""What an event has beside its fields, and correlations may use as if they were fields."""
 
 _NUMERIC: Final = frozenset({Kind.VALUE_SUM, Kind.VALUE_AVG, Kind.VALUE_PERCENTILE, Kind.VALUE_MEDIAN})
 
@@ -79,6 +82,21 @@ def _number(text: Text) -> int | float | None:
     return float(number) if abs(number) < float("inf") else None
 
 
+class _Texts:
+    """An event's fields by the rule's names, and its `host` and `site` where it has no field of that name."""
+
+    __slots__ = ("_event", "_names", "_texts")
+
+    def __init__(self, record: Record, names: Mapping[str, str], event: Event) -> None:
+        self._texts, self._names, self._event = record.texts, names, event
+
+    def __call__(self, field: str) -> Text:
+        text = self._texts[self._names.get(field, field)]
+        if text is None and field in OWN:
+            return getattr(self._event, field) or None
+        return text
+
+
 class Feeder:
     """Makes hits of a batch's matches. `hits`: with the version of the correlation that each enters.
 
@@ -102,18 +120,14 @@ class Feeder:
         """
         if found := self._feeds.get(rule.ref.id):
             names = native(rule.logsource, event.logsource).names
-            texts = record.texts
+            text_of = _Texts(record, names, event)
             for linked, how in found:
-                group = group_of(texts[names.get(field, field)] for field in how.group)
+                group = group_of(map(text_of, how.group))
                 if group is None:
                     self.ungrouped[linked.correlation.ref.id] += 1
                     continue
-                value = value_of(linked.correlation.kind, (texts[names.get(field, field)] for field in how.values))
-                carried = {
-                    field: text
-                    for field in linked.carried
-                    if (text := folded(texts[names.get(field, field)])) is not None
-                }
+                value = value_of(linked.correlation.kind, map(text_of, how.values))
+                carried = {field: text for field in linked.carried if (text := folded(text_of(field))) is not None}
                 origin = Origin(event.site, event.host)
                 hit = Hit(group, event.id, event.time, arrival, how.number, value, origin, carried or None)
                 self._add(linked, how, hit)
