@@ -13,7 +13,7 @@ import uvloop
 
 from soc import bus as buses
 from soc import store as stores
-from soc.bus.base import ALERTS, CASES, EVENTS, MATCHES, NATIONAL, Bus
+from soc.bus.base import ALERTS, CASES, EVENTS, HITS, MATCHES, NATIONAL, Bus
 from soc.clock import Clock, SystemClock
 from soc.errors import Retry
 from soc.health import Health
@@ -75,12 +75,15 @@ async def collect(process: Process) -> dict[str, Run]:
 
 
 async def correlate(process: Process) -> dict[str, Run]:
-    """Return the stages of `soc correlate`: detect, and forward to the store, neither waiting for the other."""
-    from correlator.stage import DetectStage, ForwardStage  # noqa: PLC0415 - as above
+    """Return the stages of `soc correlate`: detect, correlate, and forward to the store, none waiting for another."""
+    from correlator.inforce import RulesInForce  # noqa: PLC0415 - as above
+    from correlator.stage import CorrelateStage, DetectStage, ForwardStage  # noqa: PLC0415 - as above
 
-    bus = await process.bus()
-    detect = DetectStage(process.settings, bus, process.metrics, process.clock, process.reload)
+    bus, rules = await process.bus(), RulesInForce()
+    detect = DetectStage(process.settings, bus, process.metrics, process.clock, reload=process.reload, rules=rules)
     process.health.register("detect", detect.unready)
+    correlations = CorrelateStage(process.settings, bus, process.metrics, process.clock, rules)
+    process.health.register("correlate", correlations.unready)
     store = stores.connect(process.settings.store, process.metrics, process.clock)
     forward = ForwardStage(process.settings, bus, store, process.metrics, process.clock)
     process.health.register("forward", forward.unready)
@@ -89,9 +92,10 @@ async def correlate(process: Process) -> dict[str, Run]:
         await process.opened("store", store)
         await forward.run(stop)
 
-    watched = [("detect", EVENTS), ("forward", MATCHES)]
+    watched = [("detect", EVENTS), ("correlate", HITS), ("forward", MATCHES)]
     return {
         "detect": detect.run,
+        "correlate": correlations.run,
         "forward": forward_when_open,
         "watch": partial(_watch, bus, watched, process.metrics, process.clock),
     }

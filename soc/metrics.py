@@ -51,6 +51,7 @@ class Metrics:
         self.rules_loaded = self._gauge("rules_loaded", "Rules that are evaluated")
         self.rules_failed = self._gauge("rules_failed", "Rules that could not be compiled and are not evaluated")
         self.rules_disabled = self._gauge("rules_disabled", "Rules that the settings leave out")
+        self.rule_filters = self._gauge("rule_filters", "Filters: applied, unused, expired, failed", "state")
         self.rules_reloads = self._counter("rules_reloads", "Reloads of the rules: done, failed", "outcome")
         self.rules_stale = self._gauge(
             "rules_stale", "1 since a reload failed: the rules before it are still evaluated"
@@ -84,6 +85,7 @@ class Metrics:
         self.hits_valueless = self._counter(
             "hits_valueless", "Those given without the value that the condition looks at", "correlation"
         )
+        self._correlations()
         # ---- store
         self.store_writes = self._counter(
             "store_writes", "Answers to writes: created, exists, updated, conflict, retry, rejected", "kind", "answer"
@@ -102,6 +104,36 @@ class Metrics:
             "national_last_number", "The last number acknowledged by the National SOC", "stream"
         )
         self.console_requests = self._counter("console_requests", "Requests to console and API", "status")
+
+    def _correlations(self) -> None:
+        """Declare those of the correlate stage."""
+        self.correlate_delay = self._histogram(
+            "correlate_delay_seconds", "From an event's append to the append of matches judged at its hits"
+        )
+        self.correlate_clock_delay = self._gauge(
+            "correlate_clock_delay_seconds", "How far the clock of the correlations of a level is behind now", "level"
+        )
+        self.correlate_standing = self._gauge(
+            "correlate_sources_standing", "Sources of the clock that said nothing for a minute: windows wait for them"
+        )
+        self.correlate_replayed = self._counter(
+            "correlate_replayed_records", "Records of soc.hits read again to have the state as it was"
+        )
+        self.correlate_unknown = self._counter(
+            "correlate_unknown_hits", "Hits of correlations that are not in force here"
+        )
+        self.correlate_groups = self._gauge("correlate_groups", "Groups that a correlation remembers", "rule")
+        self.correlate_hits = self._gauge("correlate_hits", "Hits that a correlation remembers", "rule")
+        self.correlate_windows = self._gauge("correlate_windows", "Windows still to be judged", "rule")
+        self.correlate_late = self._counter(
+            "correlate_late_hits", "Hits that came too late for a window that is judged once", "rule"
+        )
+        self.correlate_evicted = self._counter(
+            "correlate_evicted", "Groups or hits that a correlation forgot before their time, at its bounds", "rule"
+        )
+        self.correlate_refused = self._counter(
+            "correlate_refused", "Hits that a correlation at its bounds did not take into a window", "rule"
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"vonggac_{name}", text, labels, registry=self.registry)

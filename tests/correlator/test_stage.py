@@ -116,7 +116,7 @@ async def test_other_rules_come_into_force_while_events_flow(
     """No event is missed and none evaluated twice; what floods is counted on."""
     reload = asyncio.Event()
     (folder,) = with_rules.correlate.rules
-    async with running(DetectStage(with_rules, bus, metrics, SystemClock(), reload)):
+    async with running(DetectStage(with_rules, bus, metrics, SystemClock(), reload=reload)):
         await publish(bus, range(10))
         await count(read, MATCHES, 10)
         (folder / "more.yml").write_text(RULE.replace("-000000000001", "-000000000002"), encoding="utf-8")
