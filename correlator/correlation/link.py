@@ -1,0 +1,176 @@
+"""Correlations put together with what they refer to: who feeds whom with which fields, or why one cannot be evaluated."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from correlator.correlation.cycles import in_order
+from correlator.correlation.draft import Draft, Limits, check, drafted
+from correlator.correlation.plan import Input, Linked, Plan
+from correlator.correlation.referred import Known, Target, Unlinked
+from correlator.correlation.rule import Correlation
+from correlator.source import Failure, Rule
+
+MAX_REASON: Final = 1000
+"""Characters of a reason, which may have those of correlations below in it."""
+
+DEFAULT: Final = Limits()
+"""As the settings have them where nothing is said."""
+
+
+class Links(NamedTuple):
+    """The plan, why correlations are not in it, and what should be looked at besides."""
+
+    plan: Plan
+    failures: tuple[Failure, ...]
+    remarks: tuple[str, ...]
+
+
+def link(
+    correlations: Sequence[Correlation],
+    rules: Sequence[Rule],
+    limits: Limits = DEFAULT,
+    absent: Mapping[str, str] = MappingProxyType({}),
+) -> Links:
+    """Return the plan of those correlations that can be evaluated; each other is a failure, with all that refer to it.
+
+    Ids are unique over both. `absent`: of rules that are not evaluated, by id in lower case and by name, why.
+    """
+    linker = _Linker(Known(correlations, rules, absent), limits)
+    linker.resolve(correlations)
+    drafts = linker.drafts()
+    failures = tuple(
+        _failure(each, linker.broken[each.ref.id]) for each in correlations if each.ref.id in linker.broken
+    )
+    plan = _plan(drafts)
+    return Links(plan, failures, tuple(linker.remarks(correlations, plan)))
+
+
+def _failure(each: Correlation, reason: str) -> Failure:
+    return Failure(each.file, each.line, reason[:MAX_REASON], each.ref.id, name=each.name, kind="correlation")
+
+
+class _Linker:
+    """Finds what each refers to, then makes drafts, lower levels first. `broken`: by id, why one cannot be evaluated."""
+
+    def __init__(self, known: Known, limits: Limits) -> None:
+        self._known = known
+        self._limits = limits
+        self._targets: dict[str, tuple[Target, ...]] = {}
+        self._correlations: dict[str, Correlation] = {}
+        self._drafts: dict[str, Draft] = {}
+        self.broken: dict[str, str] = {}
+
+    def resolve(self, correlations: Iterable[Correlation]) -> None:
+        for each in correlations:
+            self._correlations[each.ref.id] = each
+            try:
+                check(each, self._limits)
+                self._targets[each.ref.id] = self._known.targets(each)
+            except Unlinked as error:
+                self.broken[each.ref.id] = str(error)
+
+    def drafts(self) -> list[Draft]:
+        """Return the drafts, lower levels first, within a level in the order in which they are written."""
+        edges = {
+            name: [each.ref.id for each in targets if each.ref.id in self._targets]
+            for name, targets in self._targets.items()
+        }
+        ordered, rings = in_order(edges)
+        for name, ring in rings.items():
+            way = " -> ".join(repr(self._correlations[each].ref.title) for each in ring)
+            self.broken[name] = f"it refers to itself: {way}; one of them must not refer to the next"
+        for name in ordered:
+            if name not in self.broken:
+                self._draft(name)
+        return sorted(
+            (self._drafts[name] for name in self._correlations if name in self._drafts), key=lambda each: each.level
+        )
+
+    def _draft(self, name: str) -> None:
+        correlation, targets = self._correlations[name], self._targets[name]
+        try:
+            lower = [self._lower(each) for each in targets]
+            inputs = tuple(self._known.input(correlation, number, targets) for number in range(len(targets)))
+            self._drafts[name] = drafted(correlation, targets, inputs, lower)
+        except Unlinked as error:
+            self.broken[name] = str(error)
+
+    def _lower(self, target: Target) -> Draft | None:
+        if reason := self.broken.get(target.ref.id):
+            raise Unlinked(f"it refers to {target.ref.title!r}, which is not evaluated: {reason}"[:MAX_REASON])
+        return self._drafts.get(target.ref.id)
+
+    def remarks(self, correlations: Iterable[Correlation], plan: Plan) -> Iterable[str]:
+        """Yield of correlations that are not evaluated which rules are heard because of it."""
+        for each in correlations:
+            if each.ref.id in self.broken and not each.generate:
+                heard = [found for found in self._known.found(each) if self._is_heard(found, plan)]
+                if heard:
+                    names = ", ".join(repr(found.ref.title) for found in heard)
+                    yield f"{each.ref.title!r} is not evaluated, so what it refers to makes matches of its own: {names}"
+
+    def _is_heard(self, target: Target, plan: Plan) -> bool:
+        return target.ref.id not in self.broken and target.ref.id not in plan.silenced
+
+
+# The plan --------------------------------------------------------------------------------------------------------------
+
+
+def _plan(drafts: Sequence[Draft]) -> Plan:
+    silenced = _silenced(drafts)
+    carried = _carried(drafts)
+    parents = _parents(drafts)
+    linked = {
+        each.version: Linked(
+            each.correlation,
+            each.version,
+            each.level,
+            each.inputs,
+            carried[each.correlation.ref.id],
+            each.correlation.ref.id in silenced,
+            tuple(parents[each.correlation.ref.id]),
+        )
+        for each in drafts
+    }
+    feeds: defaultdict[str, list[tuple[Linked, Input]]] = defaultdict(list)
+    for each in drafts:
+        for asked, target in zip(each.inputs, each.targets, strict=True):
+            if isinstance(target, Rule):
+                feeds[asked.rule].append((linked[each.version], asked))
+    titles = {target.ref.id: target.ref.title for each in drafts for target in each.targets}
+    return Plan(linked, {rule: tuple(found) for rule, found in feeds.items()}, silenced, titles)
+
+
+def _silenced(drafts: Sequence[Draft]) -> dict[str, tuple[str, ...]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in drafts:
+        if not each.correlation.generate:
+            for target in each.targets:
+                found[target.ref.id].append(each.correlation.ref.title)
+    return {rule: tuple(titles) for rule, titles in found.items()}
+
+
+def _carried(drafts: Sequence[Draft]) -> dict[str, tuple[str, ...]]:
+    """Return of each correlation the fields that those above ask for, but for those that it groups by."""
+    asked: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    carried: dict[str, tuple[str, ...]] = {}
+    for each in reversed(drafts):
+        correlation = each.correlation
+        own = carried[correlation.ref.id] = tuple(
+            field for field in asked[correlation.ref.id] if field not in correlation.group_by
+        )
+        for source in each.sources:
+            asked[source.rule].update(dict.fromkeys(own))
+        for entering in each.inputs:
+            asked[entering.rule].update(dict.fromkeys((*entering.group, *entering.values)))
+    return carried
+
+
+def _parents(drafts: Sequence[Draft]) -> defaultdict[str, list[tuple[str, Input]]]:
+    found: defaultdict[str, list[tuple[str, Input]]] = defaultdict(list)
+    for each in drafts:
+        for entering in each.inputs:
+            found[entering.rule].append((each.version, entering))
+    return found
