@@ -75,16 +75,6 @@ class Metrics:
         self.rule_errors = self._counter("rule_errors", "Evaluations that failed; the rule did not match", "rule")
         self.rule_floods = self._counter("rule_floods", "Minutes in which a rule matched beyond its bound", "rule")
         self.detect_delay = self._histogram("detect_delay_seconds", "From an event's append to its matches' append")
-        self.hits_fed = self._counter("hits_fed", "Hits of detection rules given to a correlation", "correlation")
-        self.hits_refused = self._counter(
-            "hits_refused",
-            "Those not given: ungrouped (the event lacks a field of group-by), too_large",
-            "correlation",
-            "cause",
-        )
-        self.hits_valueless = self._counter(
-            "hits_valueless", "Those given without the value that the condition looks at", "correlation"
-        )
         self._correlations()
         # ---- store
         self.store_writes = self._counter(
@@ -106,7 +96,17 @@ class Metrics:
         self.console_requests = self._counter("console_requests", "Requests to console and API", "status")
 
     def _correlations(self) -> None:
-        """Declare those of the correlate stage."""
+        """Declare those of what correlations are fed, and of the correlate stage."""
+        self.hits_fed = self._counter("hits_fed", "Hits of detection rules given to a correlation", "rule")
+        self.hits_refused = self._counter(
+            "hits_refused",
+            "Those not given: ungrouped (the event lacks a field of group-by), too_large",
+            "rule",
+            "cause",
+        )
+        self.hits_valueless = self._counter(
+            "hits_valueless", "Those given without the value that the condition looks at", "rule"
+        )
         self.correlate_delay = self._histogram(
             "correlate_delay_seconds", "From an event's append to the append of matches judged at its hits"
         )

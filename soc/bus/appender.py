@@ -5,6 +5,8 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from soc.bus.base import Message
@@ -14,11 +16,12 @@ _LARGEST = 8_192
 
 
 class Request(NamedTuple):
-    """One publish: its messages by partition, and whom to tell."""
+    """One publish: its messages by partition, whom to tell, and whether it is never to be slowed down."""
 
     messages: dict[int, list[Message]]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
+    draining: bool = False
 
     def answer(self, error: BaseException | None) -> None:
         """Tell the publisher, from any thread."""
@@ -34,12 +37,14 @@ class Request(NamedTuple):
             self.done.set_exception(error)
 
 
+Append = Callable[[dict[int, list[Message]], bool], None]
+"""Writes messages by partition, and is told whether their publisher is draining the topic."""
+
+
 class Appender:
     """The thread. `append` writes durably or raises; it is called in the thread alone, as are `close` and opening."""
 
-    def __init__(
-        self, name: str, append: Callable[[dict[int, list[Message]]], None], close: Callable[[], None]
-    ) -> None:
+    def __init__(self, name: str, append: Append, close: Callable[[], None]) -> None:
         """Start it."""
         self._append = append
         self._close = close
@@ -59,9 +64,8 @@ class Appender:
     def _run(self) -> None:
         while (first := self._queue.get()) is not None:
             requests, last = self._gather(first)
-            error = self._write(requests)
-            for request in requests:
-                request.answer(error)
+            for draining, alike in groupby(requests, key=attrgetter("draining")):
+                self._answer(list(alike), draining)
             if last:
                 break
         self._close()
@@ -80,7 +84,12 @@ class Appender:
             size += _size(request)
         return requests, False
 
-    def _write(self, requests: Sequence[Request]) -> BaseException | None:
+    def _answer(self, requests: Sequence[Request], draining: bool) -> None:
+        error = self._write(requests, draining)
+        for request in requests:
+            request.answer(error)
+
+    def _write(self, requests: Sequence[Request], draining: bool) -> BaseException | None:
         merged = requests[0].messages
         if len(requests) > 1:
             merged = {}
@@ -88,7 +97,7 @@ class Appender:
                 for partition, messages in request.messages.items():
                     merged.setdefault(partition, []).extend(messages)
         try:
-            self._append(merged)
+            self._append(merged, draining)
         except Exception as error:  # noqa: BLE001 - whatever it is, the publishers must hear of it
             return error
         return None

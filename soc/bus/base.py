@@ -149,7 +149,7 @@ class Bus(ABC):
         """Connect and create each missing topic. Raises Retry while the bus is away, AlreadyRunning, SettingsError."""
 
     @abstractmethod
-    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         """Append the messages; return only when all are durable ("acknowledged").
 
         Per partition they land as a prefix in order: after a failure inside, everything from the first
@@ -157,8 +157,9 @@ class Bus(ABC):
         concurrent calls may interleave whole batches. On failure some messages may have landed; publishing again may
         repeat them.
 
-        Raises DeadLetter("too_large") before anything is appended where a value is over settings.max_value_bytes, Retry when the bus stayed away for settings.publish_timeout seconds,
-        SlowDown when the slowest group nears retention.
+        Raises DeadLetter("too_large") before anything is appended where a value is over settings.max_value_bytes, Retry
+        when the bus stayed away for settings.publish_timeout seconds, SlowDown when the slowest group nears retention:
+        never where the publisher is `draining`, which says that it has to write to a topic to go on reading it.
         """
 
     @abstractmethod

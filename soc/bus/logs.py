@@ -37,13 +37,12 @@ class Log:
         self._looked: tuple[float, int] = (float("-inf"), 0)
         self._slow: SlowDown | None = None
 
-    def append(self, messages: dict[int, list[Message]]) -> None:
-        """Append durably. Raises SlowDown, Retry, Stop."""
+    def append(self, messages: dict[int, list[Message]], draining: bool = False) -> None:
+        """Append durably. Raises SlowDown, but not to a publisher that drains the topic, Retry, Stop."""
         with translated(f"{self._folder}, {self._topic}"):
             catalog, writer = self._open()
-            self._look(catalog, writer)
-            if self._slow is not None:
-                raise SlowDown(str(self._slow), self._slow.after)
+            if not draining:
+                self._refuse_if_full(catalog, writer)
             if writer.append(messages):
                 writer.remove_expired()
 
@@ -65,6 +64,11 @@ class Log:
             catalog = Catalog(self._folder, self._settings.publish_timeout)
             self._opened = catalog, Writer(catalog, self._topic, self._shape, self._settings, self._clock)
         return self._opened
+
+    def _refuse_if_full(self, catalog: Catalog, writer: Writer) -> None:
+        self._look(catalog, writer)
+        if self._slow is not None:
+            raise SlowDown(str(self._slow), self._slow.after)
 
     def _look(self, catalog: Catalog, writer: Writer) -> None:
         """See whether the slowest group nears retention. Nobody can while the topic itself is far from it."""

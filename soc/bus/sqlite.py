@@ -67,7 +67,7 @@ class SqliteBus(Bus):
         """See Bus.open."""
         await self._run(self._open)
 
-    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         """See Bus.publish."""
         if not messages:
             return
@@ -75,7 +75,7 @@ class SqliteBus(Bus):
         parts = by_partition(topic, messages, self._topic(topic).partitions)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._appender(topic).put(Request(parts, loop, done))
+        self._appender(topic).put(Request(parts, loop, done, draining))
         try:
             async with asyncio.timeout(self._settings.publish_timeout):
                 await done

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from soc.bus.base import DEADLETTER, NATIONAL, Commit, Message, TopicPartition, TopicShape, murmur2
+from soc.bus.base import DEADLETTER, HITS, NATIONAL, Commit, Message, TopicPartition, TopicShape, murmur2
 from soc.errors import DeadLetter, Stop
 from soc.settings import BusSettings
 
@@ -20,7 +20,8 @@ MAX_METADATA = 4_000
 def shape_of(topic: str, settings: BusSettings) -> TopicShape:
     """Return how `topic` is created. An existing topic keeps the partitions that it has."""
     partitions = _FIXED_PARTITIONS.get(topic, settings.partitions)
-    return TopicShape(partitions, settings.retention_hours * HOUR, settings.retention_bytes)
+    hours = settings.hits_retention_hours if topic == HITS else 0
+    return TopicShape(partitions, (hours or settings.retention_hours) * HOUR, settings.retention_bytes)
 
 
 def partition_for(key: bytes, partitions: int) -> int:

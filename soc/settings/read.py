@@ -3,11 +3,12 @@
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
+from math import ceil
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from soc.errors import SettingsError
 from soc.settings.base import Address, Section
@@ -55,6 +56,21 @@ class Settings(Section):
         if len(set(names)) != len(names):
             raise ValueError(f"two receivers share a name: {sorted(names)}")
         return receivers
+
+    @model_validator(mode="after")
+    def _hits_outlast_correlations(self) -> Self:
+        """A stage that was away for as long as records are kept can still have its correlations again."""
+        given, correlate = self.bus.hits_retention_hours, self.correlate
+        needed = correlate.max_timespan_hours + self.bus.retention_hours + ceil(correlate.lateness_seconds / 3600)
+        if 0 < given < needed:
+            raise ValueError(
+                f"bus.hits_retention_hours: {given} is less than correlations may need, {needed}: correlate."
+                "max_timespan_hours, bus.retention_hours and correlate.lateness_seconds together; set it to 0, or "
+                "lower one of those"
+            )
+        if not given:
+            object.__setattr__(self, "bus", self.bus.model_copy(update={"hits_retention_hours": needed}))
+        return self
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -121,7 +137,7 @@ def _explain(error: ValidationError, origin: str) -> Iterator[str]:
             near = difflib.get_close_matches(str(each["loc"][-1]), _names(each["loc"][:-1]), 1)
             yield f"{origin}: there is no setting {key}" + (f"; did you mean {near[0]}?" if near else "")
         else:
-            yield f"{origin}: {key}: {each['msg']}{_HINTS.get(each['type'], '')}"
+            yield ": ".join(filter(None, (origin, key, each["msg"]))) + _HINTS.get(each["type"], "")
 
 
 def _names(path: tuple[Any, ...]) -> list[str]:

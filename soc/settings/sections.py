@@ -19,6 +19,8 @@ class BusSettings(Section):
     """Kafka: replicas of each topic that we create."""
     retention_hours: Annotated[int, Field(ge=1)] = 72
     """How long records are kept."""
+    hits_retention_hours: Annotated[int, Field(ge=0)] = 0
+    """How long soc.hits is kept; 0: what correlations need, max_timespan_hours + retention_hours + lateness_seconds."""
     retention_bytes: Annotated[int, Field(ge=0)] = 5_000_000_000
     """How many bytes a topic keeps, all partitions together (Kafka: divided among them)."""
     segment_bytes: Annotated[int, Field(ge=65_536)] = 64_000_000

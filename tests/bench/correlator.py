@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import Final, cast
@@ -21,7 +21,7 @@ import soc.__main__  # noqa: F401 - what the command imports is in its memory
 from correlator.detect import Detector
 from correlator.reload import Reloader
 from soc import app, settings
-from soc.bus.base import EVENTS, Bus, Message, Record
+from soc.bus.base import EVENTS, Bus, Ends, Message, Record
 from soc.clock import SystemClock
 from soc.events import SCHEMA
 from soc.lifecycle import Lifecycle
@@ -35,6 +35,10 @@ class _Nowhere:
 
     async def publish(self, topic: str, messages: Sequence[Message]) -> None:
         """Drop the messages."""
+
+    async def ends(self, topic: str) -> Mapping[int, Ends]:
+        """Return those of a topic of four partitions without a record."""
+        return dict.fromkeys(range(4), Ends(0, 0))
 
 
 async def correlate(file: Path, token: bytes, events: int, every: int) -> None:

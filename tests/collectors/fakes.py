@@ -24,7 +24,7 @@ class FakeBus(Bus):
         self.refused = b""
         self.calls = 0
 
-    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         self.calls += 1
         if self.trouble:
             raise self.trouble.pop(0)

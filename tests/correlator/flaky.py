@@ -32,14 +32,14 @@ class FlakyBus(SqliteBus):
         self.random = random.Random(0)
         self.rate = 0.0
 
-    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         """Publish, or a prefix and then raise Retry."""
         if self.failures or self.random.random() < self.rate:
             self.failures = max(0, self.failures - 1)
             if landed := messages[: self.random.randint(0, len(messages))]:
-                await super().publish(topic, landed)
+                await super().publish(topic, landed, draining=draining)
             raise Retry("the bus went away")
-        await super().publish(topic, messages)
+        await super().publish(topic, messages, draining=draining)
 
 
 class FlakyStore(SqliteStore):

@@ -155,9 +155,9 @@ async def test_matches_are_encoded_a_few_megabytes_at_a_time(
     sizes: list[int] = []
     publish = bus.publish
 
-    async def measured(topic: str, messages: Sequence[Message]) -> None:
+    async def measured(topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         sizes.append(sum(len(message.value) for message in messages))
-        await publish(topic, messages)
+        await publish(topic, messages, draining=draining)
 
     bus.publish = measured  # type: ignore[method-assign]  # to see what is published at once
     await Detector(settings, RuleSet(rules), bus, metrics, SystemClock()).detect(await read(EVENTS))
@@ -255,10 +255,10 @@ async def test_other_rules_are_in_force_from_the_next_batch_on(
     records = [r._replace(timestamp=r.timestamp // minute * minute) for r in await events(bus, read, range(120))]
     publish = bus.publish
 
-    async def meanwhile(topic: str, messages: Sequence[Message]) -> None:
+    async def meanwhile(topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         detector.adopt(RuleSet([replace(rule, ref=replace(rule.ref, title="Changed"))]))
         assert detector.rules is first
-        await publish(topic, messages)
+        await publish(topic, messages, draining=draining)
 
     bus.publish = meanwhile  # type: ignore[method-assign]  # to adopt in the middle of a batch
     await detector.detect(records[:60])

@@ -82,3 +82,13 @@ def test_a_wrong_word_is_refused_by_name(environment: dict[str, str], message: s
     """Down to the entry of the list."""
     with pytest.raises(SettingsError, match=message):
         load(None, environment)
+
+
+def test_soc_hits_is_kept_for_as_long_as_correlations_need() -> None:
+    """The longest timespan, an outage and the lateness; more where it is set, never less."""
+    assert load(None, {}).bus.hits_retention_hours == 168 + 72 + 1
+    longer = {"SOC_CORRELATE__MAX_TIMESPAN_HOURS": "720", "SOC_CORRELATE__LATENESS_SECONDS": "7200"}
+    assert load(None, longer).bus.hits_retention_hours == 720 + 72 + 2
+    assert load(None, {"SOC_BUS__HITS_RETENTION_HOURS": "1000"}).bus.hits_retention_hours == 1000
+    with pytest.raises(SettingsError, match=r"^the settings: .*bus.hits_retention_hours: 240 is less than .* 241"):
+        load(None, {"SOC_BUS__HITS_RETENTION_HOURS": "240"})

@@ -46,14 +46,15 @@ class KafkaBus(Bus):
         self._publishing = asyncio.create_task(self._publish_until_closed(started), name="kafka-bus")
         await started.wait()
 
-    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         """See Bus.publish."""
         if not messages:
             return
         check_sizes(messages, self._settings.max_value_bytes)
         count = self._topic(topic).partitions
         parts = by_partition(topic, messages, count)
-        self._pressure.check(topic, count)
+        if not draining:
+            self._pressure.check(topic, count)
         batches = [
             batch for number, part in parts.items() for batch in self._lane(TopicPartition(topic, number)).put(part)
         ]

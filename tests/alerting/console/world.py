@@ -89,11 +89,11 @@ class DeadBus(SqliteBus):
 
     dead = False
 
-    async def publish(self, topic: str, messages: Sequence[Message]) -> None:
+    async def publish(self, topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
         """Publish, unless dead."""
         if self.dead:
             raise Retry("the bus is away")
-        await super().publish(topic, messages)
+        await super().publish(topic, messages, draining=draining)
 
 
 @asynccontextmanager

@@ -463,6 +463,9 @@ class BusContract:
                 await publish_forever(bus)
             assert "'slow'" in str(slow.value)
             assert 0 < slow.value.after <= 10
+            before = (await bus.ends(MATCHES))[0].high
+            await bus.publish(MATCHES, kilobytes(3), draining=True)  # who must write to go on reading is not held up
+            assert (await bus.ends(MATCHES))[0].high == before + 3
             low, published = (await bus.ends(MATCHES))[0]
             assert low == 0, "a record is lost"
             assert published >= 300

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soc.bus.base import DEADLETTER, EVENTS, NATIONAL, Commit, Message, TopicPartition, TopicShape, murmur2
+from soc.bus.base import DEADLETTER, EVENTS, HITS, NATIONAL, Commit, Message, TopicPartition, TopicShape, murmur2
 from soc.bus.topics import MAX_KEY_AND_HEADERS, by_partition, check_metadata, check_sizes, partition_for, shape_of
 from soc.errors import DeadLetter, Stop
 from soc.settings import BusSettings
@@ -16,6 +16,10 @@ def test_shapes() -> None:
     assert shape_of(EVENTS, settings) == TopicShape(6, 7200, 1000)
     assert shape_of(NATIONAL, settings).partitions == 2
     assert shape_of(DEADLETTER, settings).partitions == 1
+    assert shape_of(HITS, settings) == shape_of(EVENTS, settings)
+    longer = settings.model_copy(update={"hits_retention_hours": 9})
+    assert shape_of(HITS, longer) == TopicShape(6, 9 * 3600, 1000)
+    assert shape_of(EVENTS, longer) == shape_of(EVENTS, settings)
 
 
 @given(
