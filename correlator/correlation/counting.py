@@ -34,9 +34,20 @@ class Counted(InOrder[Group]):
     def _new(self) -> Group:
         return Group()
 
+    def _add(self, group: Group, key: str, entry: Entry) -> int:
+        time = entry[TIME]
+        if group and time <= group[-1][TIME]:
+            return self._add_before(group, key, entry)
+        group.append(entry)  # as in InOrder, without its steps: half of all correlations count, and floods come here
+        size, need = len(group), self._need
+        if size >= need and group[-need][TIME] > time - self.span and not self._needless(group, time):
+            self._holds(group, key, entry, entry)
+        if size > self.bounds.group_hits:
+            self._cut(group)
+        return 1
+
     def _newest(self, group: Group, entry: Entry) -> bool:
-        need = self._need
-        return len(group) >= need and group[-need][TIME] > entry[TIME] - self.span
+        return self._is_true(group, entry[TIME])
 
     def _inserted(self, group: Group, entry: Entry) -> None:
         pass
@@ -50,7 +61,7 @@ class Counted(InOrder[Group]):
 
 
 class Values(Group):
-    """A group, and of each value the last time, in order: those of the window that ends at the newest hit.
+    """A group; where it has hits enough, of each value the last time, in order: those of the window at the newest hit.
 
     `mixed`: they are not in order; then there are at least as many as should be.
     """
@@ -60,7 +71,7 @@ class Values(Group):
     def __init__(self) -> None:
         """Hold nothing."""
         super().__init__()
-        self.last: OrderedDict[Value, int] = OrderedDict()
+        self.last: OrderedDict[Value, int] | None = None
         self.mixed = False
 
 
@@ -78,8 +89,12 @@ class Distinct(InOrder[Values]):
         return Values()
 
     def _newest(self, group: Values, entry: Entry) -> bool:
+        if len(group) < self._need:
+            return False
         last, time = group.last, entry[TIME]
-        if (value := entry[VALUE]) is not None:
+        if last is None:
+            last = self._counted_last(group)
+        elif (value := entry[VALUE]) is not None:
             last[value] = time
             last.move_to_end(value)
         before = time - self.span
@@ -90,34 +105,41 @@ class Distinct(InOrder[Values]):
             del last[first]
         return len(last) >= self._need and (not group.mixed or self._is_true(group, time))
 
+    def _counted_last(self, group: Values) -> OrderedDict[Value, int]:
+        """Begin to count a group's values: those of its window."""
+        start, _ = window_of(group, group[-1][TIME], self.span)
+        last: OrderedDict[Value, int] = OrderedDict()
+        for entry in group[start:]:
+            if (value := entry[VALUE]) is not None:
+                last[value] = entry[TIME]
+                last.move_to_end(value)
+        group.last, group.mixed = last, False
+        return last
+
     def _inserted(self, group: Values, entry: Entry) -> None:
         value, time, newest = entry[VALUE], entry[TIME], group[-1][TIME]
-        known = group.last.get(value, newest - self.span)
-        if value is not None and time > known:
-            group.last[value] = time
-            group.mixed = group.mixed or time < newest
-            if time == newest:
-                group.last.move_to_end(value)
+        if group.last is None or value is None or time <= group.last.get(value, newest - self.span):
+            return
+        group.last[value] = time
+        if time == newest:
+            group.last.move_to_end(value)
+        else:
+            group.mixed = True
 
     def _is_true(self, group: Values, time: int) -> bool:
-        newest = group[-1][TIME]
-        if len(group.last) < self._need and time == newest:
-            return False
         start, stop = window_of(group, time, self.span)
         if stop - start < self._need:
             return False
-        gone = bisect_left(group, (newest - self.span + 1,)) - start
-        if (
-            len(group.last) + max(0, gone) < self._need
-        ):  # each value of the window is among these hits, or still counted
-            return False
+        if group.last is not None:  # each value of the window is among these, or its hits have left the newest window
+            gone = bisect_left(group, (group[-1][TIME] - self.span + 1,)) - start
+            if len(group.last) + max(0, gone) < self._need:
+                return False
         return self._counted(group[start:stop]) >= self._need
 
     def _drop(self, group: Values, before: int) -> list[Entry]:
-        if group.mixed:
-            group.last = OrderedDict(sorted(group.last.items(), key=lambda each: each[1]))
-            group.mixed = False
-        return super()._drop(group, before)
+        gone = super()._drop(group, before)
+        group.last = None  # counted anew, in order, where there are hits enough
+        return gone
 
     def _counted(self, window: Sequence[Entry]) -> int:
         return len({entry[VALUE] for entry in window} - {None})

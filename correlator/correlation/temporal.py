@@ -50,14 +50,15 @@ _STANDS: dict[Bound, Callable[[float, float], bool]] = {
 
 
 class Lanes(Group):
-    """The hits of one group, those of each referred rule apart. `newest`: the latest time."""
+    """The hits of one group, those of each referred rule apart. `latest`: time of each rule's last. `newest`: of all."""
 
-    __slots__ = ("lanes", "newest")
+    __slots__ = ("lanes", "latest", "newest")
 
     def __init__(self, rules: int) -> None:
         """Hold nothing."""
         super().__init__()
         self.lanes: list[list[Entry]] = [[] for _ in range(rules)]
+        self.latest = [NEVER] * rules
         self.newest = NEVER
 
     def entries(self) -> Iterator[Entry]:
@@ -78,6 +79,8 @@ class Temporal(Sliding[Lanes]):
         self._rules = len(linked.correlation.rules)
         self._expected = expected(linked.correlation.condition, self._rules)
         self._known: dict[int, bool] = {}
+        condition = linked.correlation.condition
+        self._wants_all = condition.expression is None and not condition.bounds
 
     def _new(self) -> Lanes:
         return Lanes(self._rules)
@@ -86,15 +89,18 @@ class Temporal(Sliding[Lanes]):
         lane = group.lanes[entry[NUMBER]]
         time = entry[TIME]
         if time > group.newest:
-            group.newest = time
+            group.newest = group.latest[entry[NUMBER]] = time
             lane.append(entry)
-            if self._may_hold_at(entry) and not self._needless(group, time) and self._at_newest(group, time):
+            if self._wants_all and min(group.latest) <= time - self.span:
+                pass
+            elif self._may_hold_at(entry) and not self._needless(group, time) and self._at_newest(group, time):
                 self._holds(group, key, entry, entry)
         else:
             at = bisect_left(lane, entry[:2])
             if at < len(lane) and lane[at][:2] == entry[:2]:
                 return self._again(group, key, lane, at, entry)
             lane.insert(at, entry)
+            group.latest[entry[NUMBER]] = max(time, group.latest[entry[NUMBER]])
             self._judge(group, key, entry)
         if len(lane) > self.bounds.group_hits:
             self._cut(lane)
@@ -132,8 +138,8 @@ class Temporal(Sliding[Lanes]):
         """Return whether the condition holds at a hit that is behind all others."""
         before = time - self.span
         there = 0
-        for number, lane in enumerate(group.lanes):
-            if lane and lane[-1][TIME] > before:
+        for number, latest in enumerate(group.latest):
+            if latest > before:
                 there |= 1 << number
         return self._says(there)
 
@@ -185,7 +191,7 @@ class Ordered(Temporal):
         return entry[NUMBER] == self._rules - 1
 
     def _at_newest(self, group: Lanes, time: int) -> bool:
-        return all(group.lanes) and self._is_true(group, time)
+        return self._is_true(group, time)
 
     def _is_true(self, group: Lanes, time: int) -> bool:
         earliest = time - self.span + 1
