@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from soc.bus.base import TOPICS, Bus, Consumer, Ends, Message, Record, TopicPartition
+import structlog
+
+from soc.bus.base import HITS, TOPICS, Bus, Consumer, Ends, Message, Record, TopicPartition
 from soc.bus.kafka.cluster import Cluster, Topic
 from soc.bus.kafka.members import KafkaConsumer
 from soc.bus.kafka.pressure import Pressure
 from soc.bus.kafka.producers import Producers
 from soc.bus.lanes import Lane, wait_for
-from soc.bus.topics import by_partition, check_sizes, partition_for
+from soc.bus.topics import by_partition, check_sizes, partition_for, shape_of
 from soc.clock import Clock
 from soc.errors import Retry, Stop
 from soc.metrics import Metrics
 from soc.settings import BusSettings
+
+log = structlog.get_logger()
 
 
 class KafkaBus(Bus):
@@ -39,6 +43,7 @@ class KafkaBus(Bus):
         try:
             there = await self._cluster.topics()
             self._topics = await self._cluster.made([topic for topic in TOPICS if topic not in there])
+            await self._tell_of_short_retention()
         except BaseException:
             await self._cluster.aclose()
             raise
@@ -103,6 +108,12 @@ class KafkaBus(Bus):
         if self._publishing is not None:
             await asyncio.wait([self._publishing])
         await self._cluster.aclose()
+
+    async def _tell_of_short_retention(self) -> None:
+        """A topic that was there keeps its retention: what was made by an earlier release keeps soc.hits too shortly."""
+        kept, wanted = await self._cluster.kept(HITS), shape_of(HITS, self._settings).retention_seconds
+        if 0 < kept.seconds < wanted:
+            log.warning("topic keeps records for too short a time", topic=HITS, seconds=kept.seconds, wanted=wanted)
 
     def _topic(self, name: str) -> Topic:
         if name not in self._topics:

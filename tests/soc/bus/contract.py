@@ -149,6 +149,21 @@ class BusContract:
         assert first.header("schema") == b"1"
         assert first.header("none") is None
 
+    async def test_the_timestamp_is_when_the_bus_appended(self, bus: Bus) -> None:
+        """Later publishes have later ones, within what the clocks differ; a group and `read` see the same."""
+        spans: list[tuple[int, int]] = []
+        for number in range(3):
+            before = SystemClock().now()
+            await bus.publish(EVENTS, [Message(b"k", b"%d" % number, (), 1)])
+            spans.append((before, SystemClock().now()))
+            await asyncio.sleep(0.2)
+        records = await bus.read(TopicPartition(EVENTS, 1), 0, 10)
+        for record, (before, after) in zip(records, spans, strict=True):
+            assert before - 50_000 <= record.timestamp <= after + 50_000
+        assert [record.timestamp for record in records] == sorted({record.timestamp for record in records})
+        async with bus.consumer("g", [EVENTS]) as consumer:
+            assert await drain(consumer, 3) == records
+
     async def test_nothing_published_is_nothing_appended(self, bus: Bus) -> None:
         """An empty publish returns at once."""
         await bus.publish(MATCHES, [])

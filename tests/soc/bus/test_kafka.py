@@ -12,12 +12,13 @@ import pytest
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from structlog.testing import capture_logs
 
 from soc.bus import connect
-from soc.bus.base import MATCHES, TOPICS, Bus, Commit, Message, Record, TopicPartition
+from soc.bus.base import HITS, MATCHES, TOPICS, Bus, Commit, Message, Record, TopicPartition
 from soc.bus.kafka import KafkaBus, pressure, producers
 from soc.bus.kafka.cluster import Cluster, client_options, hosts_of
-from soc.clock import SystemClock
+from soc.clock import DAY, SystemClock
 from soc.errors import Abandon, DeadLetter, Retry, SettingsError, SlowDown
 from soc.metrics import Metrics
 from soc.settings import BusSettings
@@ -154,6 +155,33 @@ class TestKafka(BusContract):
         assert int(configs["retention.ms"]) == settings.retention_hours * 3_600_000
         assert int(configs["retention.bytes"]) == settings.retention_bytes // PARTITIONS
         assert int(configs["max.message.bytes"]) > settings.max_value_bytes
+
+    async def test_soc_hits_is_kept_for_longer(self, settings: BusSettings) -> None:
+        """Correlations need their longest timespan; a topic that is there and keeps less is told of."""
+        longer = settings.model_copy(update={"hits_retention_hours": settings.retention_hours + 100})
+        with capture_logs() as logs:
+            async with connect(longer, Metrics(), SystemClock()) as bus:
+                assert isinstance(bus, KafkaBus)
+                assert (await bus._cluster.kept(HITS)).seconds == (settings.retention_hours + 100) * 3600
+                assert (await bus._cluster.kept(MATCHES)).seconds == settings.retention_hours * 3600
+            assert not logs
+            longest = settings.model_copy(update={"hits_retention_hours": settings.retention_hours + 200})
+            async with connect(longest, Metrics(), SystemClock()):
+                pass
+        assert [(each["event"], each["topic"]) for each in logs] == [("topic keeps records for too short a time", HITS)]
+
+    async def test_a_publishers_clock_says_nothing(self, settings: BusSettings) -> None:
+        """The broker's does: a publisher whose clock is wrong makes no record early or late."""
+
+        class WrongClock(SystemClock):
+            def now(self) -> int:
+                return super().now() - DAY
+
+        async with connect(settings, Metrics(), WrongClock()) as bus:
+            before = SystemClock().now()
+            await bus.publish(MATCHES, in_order(10))
+            times = {record.timestamp for record in await bus.read(ONE, 0, 10)}
+            assert before - 50_000 <= min(times) <= max(times) <= SystemClock().now() + 50_000
 
     async def test_a_poisoned_producer_recovers(self, bus: Bus) -> None:
         """After OutOfOrderSequenceNumber every later batch would fail: the producer is replaced, the batch sent again."""
