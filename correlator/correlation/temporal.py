@@ -1,8 +1,9 @@
 """Correlations of different rules near in time, in any order or in the order given, judged at their hits."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from correlator.correlation.counting import least
 from correlator.correlation.plan import Linked
 from correlator.correlation.rule import Bound, Condition, Either, Every, Expression, Refers
 from correlator.correlation.sliding import Group, Sliding, window_of
@@ -93,7 +94,7 @@ class Temporal(Sliding[Lanes]):
             lane.append(entry)
             if self._wants_all and min(group.latest) <= time - self.span:
                 pass
-            elif self._may_hold_at(entry) and not self._needless(group, time) and self._at_newest(group, time):
+            elif self._may_hold_at(entry) and not self._needless(group, time) and self._at_newest(group, entry):
                 self._holds(group, key, entry, entry)
         else:
             at = bisect_left(lane, entry[:2])
@@ -114,7 +115,7 @@ class Temporal(Sliding[Lanes]):
         lane[at] = entry
         self._release([before])
         later = entry[ARRIVAL] > before[ARRIVAL]
-        if later and self.linked.parents and self._may_hold_at(entry) and self._is_true(group, entry[TIME]):
+        if later and self.linked.parents and self._may_hold_at(entry) and self._is_true(group, entry):
             self._holds(group, key, entry, entry)
         return 1
 
@@ -131,20 +132,21 @@ class Temporal(Sliding[Lanes]):
                     break
                 if self._needless(group, at[TIME]) or (group.held and at[ID] in group.held):
                     continue
-                if self._is_true(group, at[TIME]):
+                if self._is_true(group, at):
                     self._holds(group, key, at, arrived)
 
-    def _at_newest(self, group: Lanes, time: int) -> bool:
+    def _at_newest(self, group: Lanes, at: Entry) -> bool:
         """Return whether the condition holds at a hit that is behind all others."""
-        before = time - self.span
+        before = at[TIME] - self.span
         there = 0
         for number, latest in enumerate(group.latest):
             if latest > before:
                 there |= 1 << number
         return self._says(there)
 
-    def _is_true(self, group: Lanes, time: int) -> bool:
-        """Return whether the condition holds at a hit of that time."""
+    def _is_true(self, group: Lanes, at: Entry) -> bool:
+        """Return whether the condition holds at a hit."""
+        time = at[TIME]
         there = 0
         for number, lane in enumerate(group.lanes):
             last = bisect_left(lane, (time + 1,)) - 1
@@ -185,19 +187,55 @@ class Temporal(Sliding[Lanes]):
 
 
 class Ordered(Temporal):
-    """Hits of every referred rule in the order given, judged at those of the last one. Equal times count as ordered."""
+    """Hits of the referred rules in the order given, judged at the last of them. Equal times count as ordered.
+
+    A number in the condition is how many of the rules there are in that order, one after another up to the hit.
+    """
+
+    def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
+        """Hold nothing."""
+        super().__init__(linked, bounds, feed)
+        self._need = least(linked) if linked.correlation.condition.bounds else self._rules
 
     def _may_hold_at(self, entry: Entry) -> bool:
-        return entry[NUMBER] == self._rules - 1
+        return self._rules > entry[NUMBER] >= self._need - 1
 
-    def _at_newest(self, group: Lanes, time: int) -> bool:
-        return self._is_true(group, time)
+    def _at_newest(self, group: Lanes, at: Entry) -> bool:
+        return self._is_true(group, at)
 
-    def _is_true(self, group: Lanes, time: int) -> bool:
-        earliest = time - self.span + 1
+    def _is_true(self, group: Lanes, at: Entry) -> bool:
+        if self._need < self._rules:
+            return 1 + longest(group.lanes[: at[NUMBER]], at[TIME] - self.span + 1, at[TIME]) >= self._need
+        earliest = at[TIME] - self.span + 1
         for lane in group.lanes:
             first = bisect_left(lane, (earliest,))
-            if first == len(lane) or lane[first][TIME] > time:
+            if first == len(lane) or lane[first][TIME] > at[TIME]:
                 return False
             earliest = lane[first][TIME]
         return True
+
+    def _counted(self, window: Sequence[Entry]) -> int:
+        return in_order(window, self._rules)
+
+
+def in_order(window: Iterable[Entry], rules: int) -> int:
+    """Return of how many referred rules there are hits in the order given."""
+    lanes: list[list[Entry]] = [[] for _ in range(rules)]
+    for entry in sorted(window, key=lambda entry: entry[:2]):
+        lanes[entry[NUMBER]].append(entry)
+    return longest(lanes, NEVER, -NEVER)
+
+
+def longest(lanes: Sequence[list[Entry]], start: int, end: int) -> int:
+    """Return from how many lanes, in order, there are entries of which none is before that of an earlier lane."""
+    ends = [start]  # for each number of them the earliest time at which there are as many
+    for lane in lanes:
+        for number in range(len(ends) - 1, -1, -1):
+            first = bisect_left(lane, (ends[number],))
+            if first == len(lane) or (time := lane[first][TIME]) > end:
+                continue
+            if number + 1 == len(ends):
+                ends.append(time)
+            else:
+                ends[number + 1] = min(ends[number + 1], time)
+    return len(ends) - 1

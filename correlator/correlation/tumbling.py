@@ -26,7 +26,7 @@ from correlator.correlation.state import (
     RawHit,
     State,
 )
-from correlator.correlation.temporal import expected, within
+from correlator.correlation.temporal import expected, in_order, within
 from soc.events import digest
 
 MEDIAN: Final = 50.0
@@ -138,7 +138,7 @@ class Tumbling(State):
             self._feed(self.linked, at, outcome)
 
     def _holds(self, entries: Sequence[Entry], counted: float) -> bool:
-        if self.linked.correlation.kind in (Kind.TEMPORAL, Kind.TEMPORAL_ORDERED):
+        if self.linked.correlation.kind is Kind.TEMPORAL:
             there = 0
             for entry in entries:
                 there |= 1 << entry[NUMBER]
@@ -153,8 +153,10 @@ def counted_of(linked: Linked, entries: Sequence[Entry]) -> int | float | None:
         return len({entry[ID] for entry in entries})
     if kind is Kind.VALUE_COUNT:
         return len({entry[VALUE] for entry in entries} - {None})
-    if kind in (Kind.TEMPORAL, Kind.TEMPORAL_ORDERED):
+    if kind is Kind.TEMPORAL:
         return len({entry[NUMBER] for entry in entries})
+    if kind is Kind.TEMPORAL_ORDERED:
+        return in_order(entries, len(linked.correlation.rules))
     values = sorted({entry[ID]: value for entry in entries if isinstance(value := entry[VALUE], int | float)}.values())
     return _of_values(linked, values) if values else None
 
