@@ -108,7 +108,8 @@ class _Known:
         self._failed = {part for each in compiled.failures for part in (each.id.casefold(), each.name)}
         self._ids: defaultdict[str, list[Rule | Correlation]] = defaultdict(list)
         self._names: defaultdict[str, list[Rule | Correlation]] = defaultdict(list)
-        for each in (*self._rules, *compiled.correlations):
+        rules: tuple[Rule | Correlation, ...] = (*self._rules, *compiled.correlations)
+        for each in rules:
             self._ids[each.ref.id.casefold()].append(each)
             self._names[each.name].append(each)
 

@@ -14,17 +14,22 @@ import orjson
 import structlog
 
 import soc
+from correlator import filters
 from correlator.cache import Cache, decoded
 from correlator.choice import Choice, apply
 from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, read_all
+from correlator.filters import Filtered
 from correlator.rules import RuleSet
 from correlator.source import Compiled
+from soc.clock import Clock, SystemClock
 from soc.errors import RulesError
 
 log = structlog.get_logger()
 
 TIMEOUT: Final = 120.0
 """Seconds that a compile may take; four thousand rules take about four."""
+
+CLOCK: Final = SystemClock()
 
 LOOK: Final = 0.2
 """Seconds between two looks whether the compile was given up."""
@@ -36,17 +41,18 @@ def builtin() -> Path:
     return folder if (folder := home / "_rules").is_dir() else home.parent / "rules"
 
 
-def load(choice: Choice, cache: Path | None = None) -> RuleSet:
+def load(choice: Choice, cache: Path | None = None, clock: Clock = CLOCK) -> RuleSet:
     """Return the rule set that is chosen; `cache`: the folder where compiled rules are kept, None for none.
 
-    What the site says of rules that are not there is logged. Raises RulesError where a path is missing, no rule is left
+    Filters are applied that have not expired by the clock. What the site says of rules that are not there is logged. Raises RulesError where a path is missing, no rule is left
     to evaluate, or the child fails.
     """
-    return rule_set(choice, compile_rules(choice, cache))
+    return rule_set(choice, filters.apply(compile_rules(choice, cache), clock.now()))
 
 
-def rule_set(choice: Choice, compiled: Compiled) -> RuleSet:
+def rule_set(choice: Choice, filtered: Filtered) -> RuleSet:
     """Return the rule set of what was compiled, and log the remarks. Raises RulesError where no rule is left."""
+    compiled = filtered.compiled
     for remark in compiled.remarks:
         log.warning("rules", remark=remark)
     if not compiled.rules:
@@ -57,7 +63,7 @@ def rule_set(choice: Choice, compiled: Compiled) -> RuleSet:
 def compile_rules(choice: Choice, cache: Path | None = None, given_up: Event | None = None) -> Compiled:
     """Return what `load` makes a rule set of, beside it what failed, what was not chosen, and remarks.
 
-    When another thread sets `given_up`, the child is killed. Raises RulesError where a path is missing, a pipeline or a
+    Filters are beside the rules, not applied to them: the day decides which are. When another thread sets `given_up`, the child is killed. Raises RulesError where a path is missing, a pipeline or a
     file of placeholders cannot be read, or the child fails or is killed.
     """
     _check(choice.paths)

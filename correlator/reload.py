@@ -15,9 +15,11 @@ from typing import Final
 
 import structlog
 
+from correlator import filters
 from correlator.choice import Choice
 from correlator.compiler.files import is_rule
 from correlator.engine.hyper import AVAILABLE
+from correlator.filters import Filtered
 from correlator.load import builtin, compile_rules, rule_set
 from correlator.rules import RuleSet
 from correlator.source import Failure
@@ -33,6 +35,12 @@ STILL: Final = 1.0
 
 MAX_LOOKS: Final = 30
 """Looks that found another change each; then they are read all the same."""
+
+MINUTE: Final = 60.0
+"""Seconds between two looks at the clock for filters that expire."""
+
+AGAIN: Final = 300.0
+"""Seconds after which a reload for an expired filter is asked for again, where it failed."""
 
 Stamp = Mapping[str, tuple[int, int]]
 """What tells that files have changed: of each its modification time in nanoseconds and its size in bytes."""
@@ -51,6 +59,7 @@ class Reloader:
         self._clock = clock
         self._asked = asked
         self._stamp: Stamp = {}
+        self._until: int | None = None
 
     async def load(self, before: RuleSet | None = None) -> RuleSet:
         """Return the rules as their files are now, ready for the events that `before` has seen.
@@ -68,7 +77,17 @@ class Reloader:
         return loaded.rules
 
     async def keep(self, rules: RuleSet, adopt: Callable[[RuleSet], None]) -> None:
-        """Reload whenever it is asked for, until cancelled; `adopt` gets the rules that replace those before."""
+        """Reload whenever it is asked for, or a filter expires, until cancelled.
+
+        `adopt` gets the rules that replace those before.
+        """
+        expiring = asyncio.ensure_future(self._expire())
+        try:
+            await self._keep(rules, adopt)
+        finally:
+            expiring.cancel()
+
+    async def _keep(self, rules: RuleSet, adopt: Callable[[RuleSet], None]) -> None:
         while True:
             await self._asked.wait()
             self._asked.clear()  # what is asked from now on is another reload, however often
@@ -98,17 +117,35 @@ class Reloader:
                 changes = 0
             before = now
 
+    async def _expire(self) -> None:
+        """Ask for a reload when a filter expires, until cancelled.
+
+        It looks every minute: the wall clock may be set, a laptop may rest, another reload may bring another filter.
+        """
+        while True:
+            left = MINUTE if self._until is None else (self._until - self._clock.now()) / SECOND
+            if left > 0:
+                await self._clock.sleep(min(left, MINUTE))
+            else:
+                log.info("a filter has expired")
+                self._asked.set()
+                await self._clock.sleep(AGAIN)
+
     def _load(self, before: RuleSet | None, given_up: Event) -> "_Loaded":
         compiled = compile_rules(self._choice, self._cache, given_up)
-        rules = rule_set(self._choice, compiled)
+        filtered = filters.apply(compiled, self._clock.now())
+        rules = rule_set(self._choice, filtered)
         if lost := [each for each in compiled.failures if _is_unreadable(each)] if before is not None else []:
             raise RulesError(f"{len(lost)} rule files or folders cannot be read, the first: {lost[0]}")
         if before is not None and not given_up.is_set():
             rules.warm(before)
-        return _Loaded(rules, len(compiled.skipped), _differences(before, rules))
+        return _Loaded(rules, len(compiled.skipped), _differences(before, rules), filtered)
 
     def _report(self, loaded: "_Loaded", before: RuleSet | None, seconds: float) -> None:
         rules = loaded.rules
+        self._until = loaded.filtered.until
+        for state, number in loaded.filtered.states.items():
+            self._metrics.rule_filters.labels(state).set(number)
         self._metrics.rules_loaded.set(len(rules.rules))
         self._metrics.rules_failed.set(len(rules.failures))
         self._metrics.rules_disabled.set(loaded.left_out)
@@ -138,11 +175,12 @@ class Reloader:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """`left_out`: how many rules the settings leave out. `differences`: from the rules before."""
+    """`left_out`: how many rules the settings leave out. `differences`: from the rules before. `filtered`: with filters."""
 
     rules: RuleSet
     left_out: int
     differences: Mapping[str, int]
+    filtered: Filtered
 
 
 def _differences(before: RuleSet | None, now: RuleSet) -> dict[str, int]:

@@ -110,7 +110,7 @@ def _compile_document(file: str, node: yaml.Node, loader: Loader, means: Means) 
 
 
 def _kind(document: Anything) -> str:
-    kinds = (each for each in ("correlation", "filter") if isinstance(document, dict) and each in document)
+    kinds = (each for each in ("filter", "correlation") if isinstance(document, dict) and each in document)
     return next(kinds, "rule")
 
 
@@ -132,10 +132,10 @@ def _outcome(document: Anything, file: str, line: int, means: Means) -> Rule | C
             raise Refused(remark, kind)
     if (taxonomy := document.get("taxonomy", "sigma")) != "sigma":
         raise Refused(f"the taxonomy {taxonomy!r} is unknown; write the rule with Sigma's names", "taxonomy")
-    if "correlation" in document:
-        return compile_correlation(document, file, line)
     if "filter" in document:
         return compile_filter(document, partial(_rule, file=file, line=line, means=means))
+    if "correlation" in document:
+        return compile_correlation(document, file, line)
     return _rule(document, file, line, means)
 
 

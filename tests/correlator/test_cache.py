@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from correlator import cache as caching
 from correlator.cache import ABANDONED, KEPT, Cache, decoded
-from correlator.source import Compiled, Failure, Rule
+from correlator.correlation.rule import Bound, Condition, Correlation, Either, Every, Kind, Refers, Without
+from correlator.source import Compiled, Failure, Filter, Rule
 from correlator.syntax import (
     All,
     Anchor,
@@ -58,7 +59,21 @@ RULE = Rule(
     line=1,
     condition=All((Not(Alternatives(tuple(Test("F", atom) for atom in ATOMS))), Named("sel", Test(None, Null())))),
 )
-COMPILED = Compiled((RULE,), (Failure("/rules/b.yml", 2, "why"),))
+CORRELATION = Correlation(
+    ref=RULE.ref,
+    name="burst",
+    kind=Kind.TEMPORAL,
+    rules=("a", "b"),
+    group_by=("User",),
+    aliases=(("user", (("a", "User"), ("b", "Account"))),),
+    timespan=1,
+    condition=Condition(((Bound.GTE, 2),), ("F",), 50.0, Every((Refers(0), Either((Refers(1), Without(Refers(0))))))),
+    generate=True,
+    file="/rules/c.yml",
+    line=3,
+)
+FILTER = Filter("f", "Filter", RULE.logsource, ("a",), Not(RULE.condition), "/rules/d.yml", 4, expires="2027-03-31")
+COMPILED = Compiled((RULE,), (Failure("/rules/b.yml", 2, "why"),), correlations=(CORRELATION,), filters=(FILTER,))
 PAYLOAD = pickle.dumps(COMPILED, pickle.HIGHEST_PROTOCOL)
 
 

@@ -14,9 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from correlator import reload as reloading
-from correlator.reload import STILL, Reloader, stamp
+from correlator.reload import AGAIN, STILL, Reloader, stamp
 from correlator.rules import RuleSet
-from soc.clock import SystemClock
+from soc.clock import SECOND, SystemClock
 from soc.errors import RulesError
 from soc.events import LogSource
 from soc.metrics import Metrics
@@ -239,6 +239,76 @@ async def test_looking_at_the_files_can_be_switched_off(settings: Settings, fold
     off = settings.model_copy(update={"correlate": settings.correlate.model_copy(update=changes)})
     async with asyncio.timeout(5):
         await Reloader(off, metrics, SystemClock(), asyncio.Event()).watch()
+
+
+# Filters --------------------------------------------------------------------------------------------------------------
+
+FILTER = """\
+title: Backup
+logsource: {{product: linux}}
+expires: {expires}
+filter:
+    rules: any
+    sel: {{User: backup}}
+    condition: not sel
+"""
+FIELDS = {"Action": "login_failed", "User": "backup"}
+SSHD = LogSource("linux", None, "sshd")
+
+
+@pytest.fixture
+def unwatched(chosen: Settings, metrics: Metrics) -> Kept:
+    """A reloader that does not look at the files by itself."""
+    return Kept(
+        chosen.model_copy(update={"correlate": chosen.correlate.model_copy(update={"reload_seconds": 0})}), metrics
+    )
+
+
+async def test_a_filter_ends_while_the_service_runs(unwatched: Kept, folder: Path, metrics: Metrics) -> None:
+    """When its day begins in UTC, a day and ten hours from now, and not before; the log says so."""
+    (folder / "filter.yml").write_text(FILTER.format(expires="2026-09-23"), "utf-8")
+    async with unwatched.running() as first:
+        assert not first.evaluate(SSHD, dict(FIELDS))
+        assert value(metrics, "rule_filters", state="applied") == 1
+        for _ in range(3):
+            await unwatched.looked(3600)
+        assert not unwatched.adopted
+        unwatched.clock.advance(
+            (1_790_121_600 * SECOND - unwatched.clock.now()) / SECOND - 1
+        )  # a second before that day
+        await asyncio.sleep(0.1)
+        assert not unwatched.adopted
+        with capture_logs() as logs:
+            await unwatched.looked(1)
+            await until(lambda: len(unwatched.adopted) == 1)
+    assert len(unwatched.adopted[0].evaluate(SSHD, dict(FIELDS))) == 2
+    assert (value(metrics, "rule_filters", state="applied"), value(metrics, "rule_filters", state="expired")) == (0, 1)
+    assert any("expired on 2026-09-23" in each.get("remark", "") for each in logs if each["log_level"] == "warning")
+
+
+async def test_a_filter_that_cannot_end_is_tried_again(unwatched: Kept, folder: Path, metrics: Metrics) -> None:
+    """Rules that cannot be had at that time are looked for every few minutes, not without pause."""
+    (folder / "filter.yml").write_text(FILTER.format(expires="2026-09-22"), "utf-8")
+    async with unwatched.running():
+        spoil(folder, "title: x\n")
+        await unwatched.looked(36_000)
+        await until(lambda: value(metrics, "rules_reloads_total", outcome="failed") == 1)
+        await unwatched.looked(AGAIN - 1)
+        assert value(metrics, "rules_reloads_total", outcome="failed") == 1
+        write(folder, 1)
+        await unwatched.looked(1)
+        await until(lambda: len(unwatched.adopted) == 1)
+        for _ in range(3):
+            await unwatched.looked(AGAIN)
+    assert value(metrics, "rules_reloads_total", outcome="done") == 1
+
+
+async def test_filters_that_fail_or_are_for_nothing_are_counted(kept: Kept, folder: Path, metrics: Metrics) -> None:
+    """One of each kind."""
+    broken, unused = FILTER.format(expires="soon"), FILTER.format(expires="2027-03-31").replace("linux", "macos")
+    (folder / "filter.yml").write_text(f"{broken}---\n{unused}", "utf-8")
+    await kept.reloader.load()
+    assert [value(metrics, "rule_filters", state=each) for each in ("applied", "unused", "failed")] == [0, 1, 1]
 
 
 SLEEPER = textwrap.dedent("""\
