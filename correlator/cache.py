@@ -20,6 +20,7 @@ from typing import Any, Final
 import structlog
 
 from correlator import source, syntax
+from correlator.correlation import plan
 from correlator.correlation import rule as correlation
 from correlator.source import Compiled, Rule
 from correlator.syntax import Test
@@ -43,14 +44,19 @@ _NOT_OURS: Final = stat.S_IWGRP | stat.S_IWOTH
 _VALUES: Final = {
     (kind.__module__, kind.__name__): kind
     for kind in (
-        *(each for module in (source, syntax, correlation) for each in vars(module).values() if isinstance(each, type)),
+        *(
+            each
+            for module in (source, syntax, correlation, plan)
+            for each in vars(module).values()
+            if isinstance(each, type)
+        ),
         Level,
         LogSource,
         RuleRef,
         RegexFlag,
     )
     if kind.__module__
-    in {each.__module__ for each in (Rule, Test, correlation.Correlation, Level, LogSource, RegexFlag)}
+    in {each.__module__ for each in (Rule, Test, correlation.Correlation, plan.Plan, Level, LogSource, RegexFlag)}
 }
 
 

@@ -104,12 +104,13 @@ class _Known:
 
     def __init__(self, compiled: Compiled) -> None:
         self.evaluated = {rule.ref.id for rule in compiled.rules}
-        self._rules = (*compiled.rules, *(skipped.rule for skipped in compiled.skipped))
+        left_out = [skipped.rule for skipped in compiled.skipped]
         self._failed = {part for each in compiled.failures for part in (each.id.casefold(), each.name)}
         self._ids: defaultdict[str, list[Rule | Correlation]] = defaultdict(list)
         self._names: defaultdict[str, list[Rule | Correlation]] = defaultdict(list)
-        rules: tuple[Rule | Correlation, ...] = (*self._rules, *compiled.correlations)
-        for each in rules:
+        everything: tuple[Rule | Correlation, ...] = (*compiled.rules, *left_out, *compiled.correlations)
+        self._rules = [each for each in everything if isinstance(each, Rule)]
+        for each in everything:
             self._ids[each.ref.id.casefold()].append(each)
             self._names[each.name].append(each)
 
