@@ -106,7 +106,7 @@ class Sliding(State, Generic[G]):
         for key, time, identity, arrival, number, value, origin, carried in hits:
             group = groups.pop(key, None)  # and in again: the first group is the least recently touched
             if group is None:
-                group = self._begun(key, max(time, arrival))
+                group = self._begun(key, time)
             groups[key] = group
             made += add(group, key, (time, identity, arrival, offset, number, value, origins[origin], carried))
         self._offsets.add(offset, made)
@@ -133,10 +133,10 @@ class Sliding(State, Generic[G]):
 
     # Groups ---------------------------------------------------------------------------------------------------------
 
-    def _begun(self, key: str, kept: int) -> G:
+    def _begun(self, key: str, time: int) -> G:
         group = self._new()
         group.told = group.held = None
-        self._later(key, group, kept + self.span)
+        self._later(key, group, max(time + self.span, self.clock))
         return group
 
     def _later(self, key: str, group: G, time: int) -> None:
