@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
+from correlator.correlation.draft import DEFAULT, HOUR, MAX_LEVELS, Limits
+from correlator.correlation.rule import Correlation
 from correlator.source import Compiled, Failure, Filter, Rule, Skipped
 from soc.alerts import Level
 from soc.errors import SettingsError
@@ -44,15 +46,18 @@ class Selection:
             authors=settings.authors,
         )
 
-    def verdicts(self, rule: Rule) -> Iterator[tuple[str, bool]]:
-        """Yield of each part that says something its name, and whether it is true of the rule."""
+    def verdicts(self, rule: Rule | Correlation) -> Iterator[tuple[str, bool]]:
+        """Yield of each part that says something its name, and whether it is true of the rule.
+
+        A correlation has no logsource, so `logsources` says nothing of it.
+        """
         if self.levels:
             yield "levels", rule.ref.level in self.levels
         if self.statuses:
             yield "statuses", rule.status in self.statuses
         if self.tags:
             yield "tags", any(_pattern(wanted).match(tag.casefold()) for wanted in self.tags for tag in rule.ref.tags)
-        if self.logsources:
+        if self.logsources and isinstance(rule, Rule):
             yield "logsources", any(within(rule.logsource, wanted) for wanted in self.logsources)
         if self.authors:
             yield "authors", any(wanted.casefold() in rule.author.casefold() for wanted in self.authors)
@@ -65,7 +70,7 @@ class Choice:
     A change of `paths`, placeholders or `pipelines` compiles the rules anew. The rest is applied to what is compiled:
     first the site's own levels (`changed_levels`: rule id to level), then `disabled` (ids, titles, file names), `only`
     (all that it says must be true of a rule) and `without` (nothing that it says may be). `placeholder_files` hold one
-    value a line.
+    value a line. `limits` are those of correlations.
     """
 
     paths: tuple[Path, ...] = ()
@@ -76,6 +81,7 @@ class Choice:
     without: Selection = Selection()
     disabled: tuple[str, ...] = ()
     changed_levels: Mapping[str, Level] = field(default_factory=dict)
+    limits: Limits = DEFAULT
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -90,6 +96,7 @@ class Choice:
             without=Selection.of(chosen.without),
             disabled=chosen.disabled,
             changed_levels={name: Level.parse(level) for name, level in chosen.levels.items()},
+            limits=Limits(chosen.max_timespan_hours * HOUR, chosen.max_group_hits),
         )
 
     @property
@@ -116,27 +123,30 @@ def logsource(text: str) -> LogSource:
 def apply(choice: Choice, compiled: Compiled) -> Compiled:
     """Return the rules that are left, at the site's levels; the others are in `skipped`, with what left them out.
 
-    Of rules that are left and share an id the first stays, each other is a failure. A failure of a rule that is
+    A correlation is left out with its rules, where all of them are left out for their logsource. Of rules that are left and share an id the first stays, each other is a failure. A failure of a rule that is
     disabled is left out. A name that no rule has is a remark. Filters may be disabled too, and nothing else is said of
     them: they are not applied here.
     """
     disabled, levels = _Named(choice.disabled), _Named(choice.changed_levels)
-    rules: dict[str, Rule] = {}
+    rules: dict[str, Rule | Correlation] = {}
     skipped: list[Skipped] = []
     failures = [each for each in compiled.failures if not disabled.find(each.id, Path(each.file).name)]
     for failure in failures:
         levels.find(failure.id)  # that it fails is told already
-    for each in compiled.rules:
+    written: tuple[Rule | Correlation, ...] = (*compiled.rules, *compiled.correlations)
+    for each in written:
         rule = _at_level(each, choice, levels)
         if left_out := _left_out(rule, choice, disabled):
             skipped.append(Skipped(rule, left_out))
         elif (first := rules.setdefault(rule.ref.id, rule)) is not rule:
             failures.append(_repeated(first, rule))
+    skipped += _sourceless(rules, skipped)
     filters = _filters(compiled, disabled, failures)
     remarks = (*disabled.unknown("disabled"), *levels.unknown("levels"))
     return replace(
         compiled,
-        rules=tuple(rules.values()),
+        rules=tuple(each for each in rules.values() if isinstance(each, Rule)),
+        correlations=tuple(each for each in rules.values() if isinstance(each, Correlation)),
         failures=tuple(failures),
         skipped=tuple(skipped),
         remarks=remarks,
@@ -156,10 +166,36 @@ def _filters(compiled: Compiled, disabled: "_Named", failures: list[Failure]) ->
     return tuple(filters.values())
 
 
-def _repeated(first: Rule, rule: Rule) -> Failure:
+def _repeated(first: Rule | Correlation, rule: Rule | Correlation) -> Failure:
     identity = rule.ref.id
     reason = f"the id {identity} is that of the rule in {first.file}:{first.line}; give it its own"
-    return Failure(rule.file, rule.line, reason, identity)
+    kind = "correlation" if isinstance(rule, Correlation) else "rule"
+    return Failure(rule.file, rule.line, reason, identity, name=rule.name, kind=kind)
+
+
+def _sourceless(rules: dict[str, Rule | Correlation], skipped: Sequence[Skipped]) -> list[Skipped]:
+    """Take correlations from the rules of which all that they refer to is left out for its logsource; return them."""
+    parts = {name: each.part for each in skipped if each.part in _OF_LOGSOURCES for name in _references(each.rule)}
+    for each in rules.values():
+        for name in _references(each):
+            parts.pop(name, None)
+    found: list[Skipped] = []
+    waiting = [each for each in rules.values() if isinstance(each, Correlation)]
+    for _ in range(MAX_LEVELS):  # one that refers to correlations goes behind them
+        for each in [one for one in waiting if all(name.casefold() in parts for name in one.rules)]:
+            part = parts[each.rules[0].casefold()]
+            found.append(Skipped(rules.pop(each.ref.id), part))
+            parts.update(dict.fromkeys(_references(each), part))
+            waiting.remove(each)
+    return found
+
+
+_OF_LOGSOURCES: Final = frozenset({"only.logsources", "without.logsources"})
+
+
+def _references(rule: Rule | Correlation) -> tuple[str, ...]:
+    """Return by what a correlation may refer to a rule, in lower case."""
+    return tuple(each.casefold() for each in (rule.ref.id, rule.name) if each)
 
 
 class _Named:
@@ -184,12 +220,12 @@ class _Named:
                 yield f"correlate.{setting}: no rule that was read is called {name!r}"
 
 
-def _at_level(rule: Rule, choice: Choice, levels: _Named) -> Rule:
+def _at_level(rule: Rule | Correlation, choice: Choice, levels: _Named) -> Rule | Correlation:
     name = levels.find(rule.ref.id)
     return replace(rule, ref=replace(rule.ref, level=choice.changed_levels[name])) if name else rule
 
 
-def _left_out(rule: Rule, choice: Choice, disabled: _Named) -> str | None:
+def _left_out(rule: Rule | Correlation, choice: Choice, disabled: _Named) -> str | None:
     """Return which part of the choice leaves the rule out, or None."""
     if disabled.find(rule.ref.id, rule.ref.title, Path(rule.file).name):
         return "disabled"

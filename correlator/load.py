@@ -18,6 +18,7 @@ from correlator import filters
 from correlator.cache import Cache, decoded
 from correlator.choice import Choice, apply
 from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, read_all
+from correlator.correlation.link import linked
 from correlator.filters import Filtered
 from correlator.rules import RuleSet
 from correlator.source import Compiled
@@ -57,7 +58,7 @@ def rule_set(choice: Choice, filtered: Filtered) -> RuleSet:
         log.warning("rules", remark=remark)
     if not compiled.rules:
         raise RulesError(_nothing(choice, compiled))
-    return RuleSet(compiled.rules, compiled.failures)
+    return RuleSet(compiled.rules, compiled.failures, compiled.plan)
 
 
 def compile_rules(choice: Choice, cache: Path | None = None, given_up: Event | None = None) -> Compiled:
@@ -73,7 +74,7 @@ def compile_rules(choice: Choice, cache: Path | None = None, given_up: Event | N
     compiled = kept.read(_fingerprint(request, given_up)) if kept else None
     if compiled is None:
         compiled = _compiled(request, kept, given_up)
-    return apply(choice, compiled)
+    return linked(apply(choice, compiled), choice.limits)
 
 
 def _check(paths: Sequence[Path]) -> None:

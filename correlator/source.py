@@ -1,7 +1,8 @@
 """What a compile gives: rules as neutral values, and what could not be one. No pySigma here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from correlator.correlation.plan import Plan
 from correlator.correlation.rule import Correlation
 from correlator.syntax import Node
 from soc.alerts import RuleRef
@@ -72,13 +73,16 @@ class Failure:
 class Skipped:
     """A rule that could be evaluated and was not chosen: by which part of the choice ("disabled", "only.levels")."""
 
-    rule: Rule
+    rule: Rule | Correlation
     part: str
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """Everything that the files held. `remarks`: what should be looked at, though no rule is lost by it."""
+    """Everything that the files held. `remarks`: what should be looked at, though no rule is lost by it.
+
+    `plan`: how correlations are linked, once they are: then `correlations` are those in force.
+    """
 
     rules: tuple[Rule, ...]
     failures: tuple[Failure, ...]
@@ -86,3 +90,4 @@ class Compiled:
     remarks: tuple[str, ...] = ()
     correlations: tuple[Correlation, ...] = ()
     filters: tuple[Filter, ...] = ()
+    plan: Plan = field(default_factory=Plan)

@@ -29,6 +29,10 @@ class Limits(NamedTuple):
     group_hits: int = 20_000
 
 
+DEFAULT: Final = Limits()
+"""As the settings have them where nothing is said."""
+
+
 @dataclass(frozen=True)
 class Draft:
     """A correlation whose lower ones are known. `feeds`: the fields that its hits have, None for all of an event."""

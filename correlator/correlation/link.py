@@ -2,21 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from correlator.correlation.cycles import in_order
-from correlator.correlation.draft import Draft, Limits, check, drafted
+from correlator.correlation.draft import DEFAULT, Draft, Limits, check, drafted
 from correlator.correlation.plan import Input, Linked, Plan
 from correlator.correlation.referred import Known, Target, Unlinked
 from correlator.correlation.rule import Correlation
-from correlator.source import Failure, Rule
+from correlator.source import Compiled, Failure, Rule
 
 MAX_REASON: Final = 1000
 """Characters of a reason, which may have those of correlations below in it."""
-
-DEFAULT: Final = Limits()
-"""As the settings have them where nothing is said."""
 
 
 class Links(NamedTuple):
@@ -25,6 +23,31 @@ class Links(NamedTuple):
     plan: Plan
     failures: tuple[Failure, ...]
     remarks: tuple[str, ...]
+
+
+def linked(compiled: Compiled, limits: Limits = DEFAULT) -> Compiled:
+    """Return the same with its correlations linked: those that cannot be are among the failures."""
+    links = link(compiled.correlations, compiled.rules, limits, _absent(compiled))
+    failed = {each.id for each in links.failures}
+    return replace(
+        compiled,
+        correlations=tuple(each for each in compiled.correlations if each.ref.id not in failed),
+        plan=links.plan,
+        failures=(*compiled.failures, *links.failures),
+        remarks=(*compiled.remarks, *links.remarks),
+    )
+
+
+def _absent(compiled: Compiled) -> dict[str, str]:
+    """Return why rules are not evaluated, by what a correlation may name them."""
+    why: dict[str, str] = {}
+    for each in compiled.skipped:
+        told = f"it is left out by correlate.{each.part}"
+        why |= {each.rule.ref.id.casefold(): told, each.rule.name: told}
+    for failure in compiled.failures:
+        why |= {failure.id.casefold(): str(failure), failure.name: str(failure)}
+    why.pop("", None)
+    return why
 
 
 def link(

@@ -14,6 +14,7 @@ import orjson
 from rich.console import Console
 
 from collectors.sources import BadRecord, Options, Recording
+from correlator import filters
 from correlator.choice import Choice
 from correlator.limit import Overtime, limited
 from correlator.load import compile_rules
@@ -23,6 +24,7 @@ from correlator.syntax import All, Named, Not, Test
 from correlator.syntax import Any as Alternatives
 from correlator.tools.explaining import Explanation, Verdict, explanation, seen
 from correlator.tools.wording import wording
+from soc.clock import SystemClock
 from soc.errors import Stop
 from soc.events import Event, LogSource
 from soc.rules.app import cache_of
@@ -84,8 +86,8 @@ def _rule(settings: Settings, choice: Choice, name: str) -> Rule:
         choice, wanted = replace(choice, paths=(Path(name),)), ""
     else:
         wanted = name.casefold()
-    compiled = compile_rules(choice, cache_of(settings))
-    rules = [*compiled.rules, *(each.rule for each in compiled.skipped)]
+    compiled = filters.apply(compile_rules(choice, cache_of(settings)), SystemClock().now()).compiled
+    rules = [*compiled.rules, *(each.rule for each in compiled.skipped if isinstance(each.rule, Rule))]
     found = [rule for rule in rules if wanted in _names(rule)]
     found = found or [rule for rule in rules if any(wanted in each for each in _names(rule))]
     if len(found) == 1:
