@@ -38,11 +38,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one filter does. `rules`: those that it applies to, or would if it had not expired, without filters."""
+    """What one filter does.
+
+    `rules`: those that it applies to, or would if it had not expired, as they are without filters. `remarks`: what is to
+    be said of it, to follow "the filter".
+    """
 
     filter: Filter
     state: State
     rules: tuple[Rule, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def apply(compiled: Compiled, now: int) -> Filtered:
             for rule in effect.rules:
                 added[rule.ref.id].append(condition)
     rules = tuple(_with(rule, added.get(rule.ref.id, ())) for rule in compiled.rules)
-    remarks = tuple(remark for effect in effects for remark in _remarks(effect, known))
+    remarks = tuple(remark for effect in effects for remark in _said_of(effect))
     ends = [expiry(each) for each in compiled.filters if each.expires and not expired(each, now)]
     whole = replace(compiled, rules=rules, remarks=(*compiled.remarks, *remarks))
     return Filtered(whole, effects, min(ends, default=None))
@@ -90,9 +95,13 @@ def apply(compiled: Compiled, now: int) -> Filtered:
 def _effect(each: Filter, known: "_Known", now: int) -> Effect:
     meant = known.meant(each)
     rules = tuple(rule for rule in meant if rule.ref.id in known.evaluated)
-    if expired(each, now):
-        return Effect(each, State.EXPIRED, rules)
-    return Effect(each, State.APPLIED if meant else State.UNUSED, rules)
+    state = State.EXPIRED if expired(each, now) else State.APPLIED if meant else State.UNUSED
+    return Effect(each, state, rules, tuple(_remarks(each, state, known)))
+
+
+def _said_of(effect: Effect) -> Iterator[str]:
+    each = effect.filter
+    return (f"{each.file}:{each.line}: the filter {each.title[:MAX_NAME]!r} {remark}" for remark in effect.remarks)
 
 
 def _with(rule: Rule, conditions: Sequence[Node]) -> Rule:
@@ -165,18 +174,16 @@ def expiry(each: Filter) -> int:
 # Remarks -------------------------------------------------------------------------------------------------------------
 
 
-def _remarks(effect: Effect, known: _Known) -> Iterator[str]:
-    each = effect.filter
-    begin = f"{each.file}:{each.line}: the filter {each.title[:MAX_NAME]!r} "
-    if effect.state is State.EXPIRED:
-        yield f"{begin}expired on {each.expires} and hides nothing any more; give it another day, or remove it"
+def _remarks(each: Filter, state: State, known: _Known) -> Iterator[str]:
+    if state is State.EXPIRED:
+        yield f"expired on {each.expires} and hides nothing any more; give it another day, or remove it"
         return
     vain = list(_in_vain(each, known))
-    yield from (begin + text for text in vain[:NAMED])
+    yield from vain[:NAMED]
     if len(vain) > NAMED:
-        yield f"{begin}names {len(vain) - NAMED} more rules in vain"
-    if effect.state is State.UNUSED and not vain:
-        yield f"{begin}is for no rule: none that was read has its logsource, {_said(each.logsource)}"
+        yield f"names {len(vain) - NAMED} more rules in vain"
+    if state is State.UNUSED and not vain:
+        yield f"is for no rule: none that was read has its logsource, {_said(each.logsource)}"
 
 
 def _in_vain(each: Filter, known: _Known) -> Iterator[str]:

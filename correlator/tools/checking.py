@@ -58,14 +58,27 @@ def check(rule: Rule, document: Written, unseen: Callable[[LogSource], bool]) ->
             f"no event that we collect is of the logsource {said(rule.logsource)}: the rule cannot fire on the stream"
         )
         yield warned("no-event", document.keys.get("logsource", document.line), text)
-    for line, value in document.repeated:
-        yield warned("repeated", line, f"{value!r} stands in this list already; remove one")
-    for name in document.selections.keys() - set(_names(rule.condition)):
-        text = f"the condition does not use the selection {name}; name it there, or remove it"
-        yield warned("unused", document.selections[name], text)
+    yield from (warned(*found) for found in of_selections(rule.condition, document))
     condition = document.keys.get("detection", document.line)
     for kind, selection, text in _of_condition(rule.condition):
         yield warned(kind, document.selections.get(selection, condition), text)
+
+
+def of_selections(condition: Node, document: Written) -> Iterator[tuple[str, int, str]]:
+    """Yield kind, line and text of what is said twice or not used in the selections of a rule or a filter."""
+    for line, value in document.repeated:
+        yield "repeated", line, f"{value!r} stands in this list already; remove one"
+    for name in document.selections.keys() - set(_names(condition)):
+        text = f"the condition does not use the selection {name}; name it there, or remove it"
+        yield "unused", document.selections[name], text
+
+
+def of_expressions(condition: Node) -> Iterator[Found]:
+    """Yield what is to be said of its regular expressions."""
+    for selection, test in dict.fromkeys(leaves(condition)):
+        if isinstance(test.atom, Regex) and (found := _of_expression(test.atom)):
+            kind, text = found
+            yield Found(kind, selection, text)
 
 
 _HEAD: Final[Mapping[str, str]] = {
@@ -93,14 +106,11 @@ def _names(node: Node) -> Iterator[str]:
 def _of_condition(condition: Node) -> Iterator[Found]:
     if (outcome := decided(condition)) is not None:
         yield Found("always", "", _ALWAYS) if outcome else Found("never", "", _NEVER)
-    elif all(_is_presence(test) for _, test in _tests(condition)):
+    elif all(_is_presence(test) for _, test in leaves(condition)):
         yield Found("any-value", "", "only asks which fields are there: whatever they hold, the rule fires")
     elif predicate(condition).holds(Record({})):
         yield Found("no-field", "", _NO_FIELD)
-    for selection, test in dict.fromkeys(_tests(condition)):
-        if isinstance(test.atom, Regex) and (found := _of_expression(test.atom)):
-            kind, text = found
-            yield Found(kind, selection, text)
+    yield from of_expressions(condition)
     for selection, keyword in _short(condition, "", alone=True):
         text = f"the keyword {keyword!r} is found in nearly every event; make it longer, or say in which field"
         yield Found("short-keyword", selection, text)
@@ -111,18 +121,18 @@ _ALWAYS: Final = "the condition cannot fail: the rule fires on every event of it
 _NO_FIELD: Final = "the rule fires on an event that has none of its fields; select by what must be there too"
 
 
-def _tests(node: Node, selection: str = "") -> Iterator[tuple[str, Test]]:
+def leaves(node: Node, selection: str = "") -> Iterator[tuple[str, Test]]:
     """Yield every test with its selection."""
     match node:
         case Test():
             yield selection, node
         case Named(name, inner):
-            yield from _tests(inner, name)
+            yield from leaves(inner, name)
         case Not(inner):
-            yield from _tests(inner, selection)
+            yield from leaves(inner, selection)
         case All(nodes) | Any(nodes):
             for each in nodes:
-                yield from _tests(each, selection)
+                yield from leaves(each, selection)
 
 
 def _is_presence(test: Test) -> bool:
@@ -177,7 +187,7 @@ _Users = dict[str, tuple[Rule, str]]
 def _spellings(rules: Iterable[Rule]) -> Mapping[tuple[LogSource, str], Mapping[str, _Users]]:
     found: defaultdict[tuple[LogSource, str], defaultdict[str, _Users]] = defaultdict(lambda: defaultdict(dict))
     for rule in rules:
-        for selection, test in _tests(rule.condition):
+        for selection, test in leaves(rule.condition):
             if test.field is not None:
                 found[rule.logsource, test.field.casefold()][test.field].setdefault(rule.ref.id, (rule, selection))
     return found

@@ -14,10 +14,13 @@ from correlator.engine.text import fold
 _EXACT: Final = frozenset({"re", "cased", "base64", "base64offset", "wide", "utf16", "utf16le", "utf16be"})
 """Modifiers under which case makes two values different."""
 
+_BESIDE: Final = {"detection": ("condition",), "filter": ("condition", "rules")}
+"""What stands beside the selections of a rule and of a filter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One rule: the line of its first key, of each key and of each selection. Lines count from 1.
+    """One rule, or filter: the line of its first key, of each key and of each selection. Lines count from 1.
 
     `repeated`: line and text of values that stand in their list already.
     """
@@ -41,8 +44,10 @@ def unknown(line: int) -> Written:
 
 
 def _rule(document: yaml.MappingNode) -> Written:
-    detection = next((value for key, value in _pairs(document) if key.value == "detection"), None)
-    selections = [(key, value) for key, value in _pairs(detection) if key.value != "condition"]
+    parts = {str(key.value): value for key, value in _pairs(document)}
+    beside = _BESIDE["filter" if "filter" in parts else "detection"]
+    within = parts.get("filter", parts.get("detection"))
+    selections = [(key, value) for key, value in _pairs(within) if key.value not in beside]
     return Written(
         line=_line(document),
         keys={str(key.value): _line(key) for key, _ in _pairs(document)},

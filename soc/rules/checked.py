@@ -11,11 +11,14 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
+from correlator import filters
 from correlator.choice import Choice
 from correlator.load import compile_rules
-from correlator.source import Compiled, Rule
+from correlator.source import Compiled, Filter, Rule
+from correlator.tools import filtering
 from correlator.tools.checking import Warned, check, kinds, misnamed
 from correlator.tools.written import Written, unknown, written
+from soc.clock import SystemClock
 from soc.events import LogSource
 from soc.printing import visible
 from soc.settings import Settings
@@ -28,7 +31,9 @@ FOLDED = 3
 def run(_settings: Settings, choice: Choice, *, strict: bool, every: bool, form: str) -> int:
     """Print errors and warnings; return the exit status. Raises RulesError where a path is missing."""
     compiled = compile_rules(choice)
-    warned = sorted(_warnings(compiled.rules), key=lambda each: (each.file, each.line))
+    effects = filters.apply(compiled, SystemClock().now()).effects
+    found = (*_warnings(compiled.rules), *filtering.check(effects, _document))
+    warned = sorted(found, key=lambda each: (each.file, each.line))
     if form == "json":
         _json(compiled, warned)
     else:
@@ -37,12 +42,13 @@ def run(_settings: Settings, choice: Choice, *, strict: bool, every: bool, form:
 
 
 def _warnings(rules: tuple[Rule, ...]) -> Iterator[Warned]:
-    def document(rule: Rule) -> Written:
-        return _read(rule.file).get(rule.line) or unknown(rule.line)
-
     for rule in rules:
-        yield from check(rule, document(rule), _unseen)
-    yield from misnamed(rules, document)
+        yield from check(rule, _document(rule), _unseen)
+    yield from misnamed(rules, _document)
+
+
+def _document(rule: Rule | Filter) -> Written:
+    return _read(rule.file).get(rule.line) or unknown(rule.line)
 
 
 @cache
@@ -61,6 +67,7 @@ def _unseen(logsource: LogSource) -> bool:
 def _json(compiled: Compiled, warned: Iterable[Warned]) -> None:
     found = {
         "rules": len(compiled.rules),
+        "filters": len(compiled.filters),
         "errors": [{"file": each.file, "line": each.line, "text": each.reason} for each in compiled.failures],
         "warnings": [asdict(each) for each in warned],
     }
@@ -104,4 +111,5 @@ def _summary(compiled: Compiled, warned: list[Warned]) -> str:
     found = ", ".join(f"{count} {kind}" for kind, count in kinds(warned).most_common())
     warnings = f"{len(warned):,} warnings ({found})" if warned else "no warnings"
     left_out = f"; {len(compiled.skipped):,} were not asked for" if compiled.skipped else ""
-    return f"{len(compiled.rules):,} rules compile, {failures}; {warnings}{left_out}"
+    beside = f" and {len(compiled.filters):,} filters" if compiled.filters else ""
+    return f"{len(compiled.rules):,} rules{beside} compile, {failures}; {warnings}{left_out}"

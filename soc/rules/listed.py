@@ -12,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from correlator.choice import Choice
+from correlator.filters import apply
 from correlator.load import compile_rules
 from correlator.source import Compiled, Rule
 from correlator.tools.checking import said
 from soc.alerts import Level
+from soc.clock import SystemClock
 from soc.printing import COLOURS, visible
 from soc.rules.app import cache_of
 from soc.settings import Settings
@@ -84,5 +86,12 @@ def _totals(compiled: Compiled) -> str:
     levels = Counter(rule.ref.level for rule in compiled.rules)
     parts = ", ".join(f"{levels[level]:,} {level.label}" for level in sorted(Level, reverse=True) if levels[level])
     failures = f"; {len(compiled.failures):,} do not compile (soc rules check says why)" if compiled.failures else ""
+    filters = f"; {_filters(compiled)}" if compiled.filters else ""
     left_out = f"; {len(compiled.skipped):,} were not asked for" if compiled.skipped else ""
-    return f"{len(compiled.rules):,} rules" + (f": {parts}" if parts else "") + left_out + failures
+    return f"{len(compiled.rules):,} rules" + (f": {parts}" if parts else "") + filters + left_out + failures
+
+
+def _filters(compiled: Compiled) -> str:
+    """Return how many filters are in each state."""
+    states = apply(compiled, SystemClock().now()).states
+    return "filters: " + ", ".join(f"{count:,} {state}" for state, count in states.items() if count)
