@@ -104,7 +104,8 @@ class Detector:
         new = (match for match, record in found if record.offset >= self._landed.get(record.partition, 0))
         for messages in self._publications(new):
             await self._bus.publish(MATCHES, messages)
-        self._landed |= {record.partition: record.offset + 1 for record in records}
+        for record in records:
+            self._landed[record.partition] = max(record.offset + 1, self._landed.get(record.partition, 0))
 
     async def _publish_hits(self, records: Sequence[Record], feeder: Feeder) -> None:
         """Publish the hits, and behind them how far soc.events has been read."""
