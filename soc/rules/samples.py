@@ -1,4 +1,7 @@
-"""Samples as files: `NAME.samples.yml` beside a rule (rules/README.md), and SigmaHQ's regression_data/**/info.yml."""
+"""Samples as files: `NAME.samples.yml` beside a rule (rules/README.md), and SigmaHQ's regression_data/**/info.yml.
+
+A correlation's samples are sequences of events, which `sequences` reads.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,9 +12,10 @@ import yaml
 from collectors import syslog
 from collectors.sources import BadRecord, Options, Recording
 from correlator.compiler.files import MAX_FILE
-from correlator.tools.samples import Fields, Sample, stem
+from correlator.tools.samples import EventSequence, Fields, Sample, stem
 from soc.errors import DeadLetter, RulesError
 from soc.events import LogSource
+from soc.rules.sequences import Reader, Wrong, is_sequence, parts_of
 
 MAX_DEPTH: Final = 64
 """Lists and maps within each other in a file of samples."""
@@ -64,10 +68,11 @@ def _regression(path: Path) -> list[Path]:
     return []
 
 
-def read(file: Path, options: Options) -> Iterator[Sample]:
+def read(file: Path, options: Options) -> Iterator[Sample | EventSequence]:
     """Yield the samples of one file. Raises RulesError where it is not what it should be, and says what it should."""
     try:
-        document = yaml.load(_text(file), Loader=yaml.CSafeLoader)
+        text = _text(file)
+        document = yaml.load(text, Loader=yaml.CSafeLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"{file}: cannot be read: {error}") from None
     except yaml.YAMLError as error:
@@ -76,7 +81,7 @@ def read(file: Path, options: Options) -> Iterator[Sample]:
         raise RulesError(f"{file}:{line}: not YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(document, dict):
         raise RulesError(f"{file}:1: samples are a map; rules/README.md shows one")
-    yield from _recorded(file, document, options) if file.name == INFO else _written(file, document, options)
+    yield from _recorded(file, document, options) if file.name == INFO else _written(file, text, document, options)
 
 
 def _text(file: Path) -> str:
@@ -97,14 +102,51 @@ def _text(file: Path) -> str:
 # Our own layout ------------------------------------------------------------------------------------------------------
 
 
-def _written(file: Path, document: dict[str, Any], options: Options) -> Iterator[Sample]:
+def _written(file: Path, text: str, document: dict[str, Any], options: Options) -> Iterator[Sample | EventSequence]:
     unknown = document.keys() - set(_Lists._fields)
     if unknown or not all(isinstance(each, list) for each in document.values()):
         raise RulesError(f"{file}:1: samples are two lists, match and no_match; {sorted(map(str, unknown))} is none")
     for kind, matches in _Lists()._asdict().items():
         for number, each in enumerate(document.get(kind) or (), 1):
-            name = f"{kind} {number}"
-            yield Sample(stem(str(file)), name, str(file), (_event(file, name, each, options),), matches)
+            if is_sequence(each):
+                yield _sequence(_Place(file, text, kind, number), each, options)
+            else:
+                name = f"{kind} {number}"
+                yield Sample(stem(str(file)), name, str(file), (_event(file, name, each, options),), matches)
+
+
+class _Place(NamedTuple):
+    """Which entry of a samples file: its list and its number there, from 1."""
+
+    file: Path
+    text: str
+    kind: str
+    number: int
+
+    def line(self, index: int | None = None) -> int:
+        """Return the line, from 1, of a sequence, or of its event of that index."""
+        root = cast("yaml.MappingNode", yaml.compose(self.text, Loader=yaml.CSafeLoader))
+        node = _child(root, self.kind).value[self.number - 1]
+        if index is not None:
+            events = _child(node, "events") if isinstance(node, yaml.MappingNode) else node
+            node = events.value[index]
+        return cast("int", node.start_mark.line) + 1
+
+
+def _child(node: yaml.MappingNode, key: str) -> yaml.Node:
+    found: yaml.Node = next(value for name, value in node.value if name.value == key)
+    return found
+
+
+def _sequence(place: _Place, sample: Any, options: Options) -> EventSequence:
+    name = f"{place.kind} {place.number}"
+    try:
+        events, wanted = parts_of(sample)
+        found = Reader(options).read(events)
+    except Wrong as error:
+        raise RulesError(f"{place.file}:{place.line(error.index)}: {name}: {error}") from None
+    wanted = 0 if place.kind == "no_match" else wanted
+    return EventSequence(stem(str(place.file)), name, str(place.file), place.line(), found, wanted)
 
 
 def _event(file: Path, name: str, sample: Any, options: Options) -> tuple[LogSource, Fields]:
@@ -117,7 +159,9 @@ def _event(file: Path, name: str, sample: Any, options: Options) -> tuple[LogSou
             return event.logsource, event.fields
         case {"logsource": dict(stated), "fields": dict(fields)}:
             return LogSource(*(stated.get(part) for part in LogSource._fields)), fields
-    raise RulesError(f"{file}: {name}: a sample is `syslog: LINE`, or `logsource:` and `fields:`, a map each")
+    raise RulesError(
+        f"{file}: {name}: a sample is `syslog: LINE`, or `logsource:` and `fields:`, a map each; a correlation's a list of them"
+    )
 
 
 # SigmaHQ's -----------------------------------------------------------------------------------------------------------

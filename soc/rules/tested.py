@@ -1,4 +1,4 @@
-"""`soc rules test`: every rule on its samples."""
+"""`soc rules test`: every rule on its samples, every correlation on its sequences."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +11,11 @@ from rich.text import Text
 
 from collectors.sources import Options
 from correlator.choice import Choice
+from correlator.correlation.rule import Correlation
 from correlator.load import builtin, compile_rules
 from correlator.rules import RuleSet
 from correlator.source import Rule
-from correlator.tools.samples import Judged, by_name, judge, untested
+from correlator.tools.samples import EventSequence, Judged, by_name, judge, untested
 from soc.printing import visible
 from soc.rules.app import cache_of
 from soc.rules.samples import find, read
@@ -33,9 +34,10 @@ def run(settings: Settings, choice: Choice, more: Sequence[Path], *, every: bool
     files = find(choice.paths or (builtin(),), more)
     left_out = by_name(each.rule for each in compiled.skipped)
     samples = (sample for file in files for sample in read(file, options) if sample.rule not in left_out)
-    rules = RuleSet(compiled.rules)
+    rules = RuleSet(compiled.rules, plan=compiled.plan)
     judged = list(judge(rules, samples))
-    bare = untested(rules.rules, judged)
+    correlations = (each.correlation for each in rules.plan.linked.values())
+    bare = untested((*rules.rules, *correlations), judged)
     if form == "json":
         print(orjson.dumps(_document(judged, bare), option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - for a program
     else:
@@ -43,7 +45,7 @@ def run(settings: Settings, choice: Choice, more: Sequence[Path], *, every: bool
     return 0 if all(each.passed for each in judged) else 1
 
 
-def _print(judged: Sequence[Judged], bare: Sequence[Rule], *, every: bool) -> None:
+def _print(judged: Sequence[Judged], bare: Sequence[Rule | Correlation], *, every: bool) -> None:
     console = Console(highlight=False)
     for each in judged:
         if every or not each.passed:
@@ -61,13 +63,20 @@ def _print(judged: Sequence[Judged], bare: Sequence[Rule], *, every: bool) -> No
 
 def _line(judged: Judged) -> Text:
     mark = ("ok    ", "green") if judged.passed else ("FAIL  ", "bold red")
-    name = visible(f"{judged.sample.file}: {judged.sample.name}", 400)
+    name = visible(f"{_place(judged)}: {judged.sample.name}", 400)
     return Text.assemble(mark, name, "" if judged.passed else f": {visible(_reason(judged), 600)}")
+
+
+def _place(judged: Judged) -> str:
+    sample = judged.sample
+    return f"{sample.file}:{sample.line}" if isinstance(sample, EventSequence) else sample.file
 
 
 def _reason(judged: Judged) -> str:
     if judged.rule is None:
-        return f"its rule {judged.sample.rule} is not among the rules; soc rules check says what does not compile"
+        return f"its rule {judged.sample.rule} is not among the {_wanted(judged)}; soc rules check says what does not compile"
+    if isinstance(judged.sample, EventSequence):
+        return _of_sequence(judged, judged.sample)
     wanted, fired = judged.sample.matches, judged.fired
     count = f"it fired on {fired} of {len(judged.sample.events)} events, "
     wants = f"and must on {wanted} at least" if wanted else "and must on none"
@@ -78,7 +87,21 @@ def _reason(judged: Judged) -> str:
     return count + wants + (instead if fired < wanted else "")
 
 
-def _document(judged: Sequence[Judged], bare: Sequence[Rule]) -> dict[str, Any]:
+def _wanted(judged: Judged) -> str:
+    """Return what a sample of this form is for."""
+    if isinstance(judged.sample, EventSequence):
+        return "correlations, whose samples are sequences"
+    return "rules for one event, whose samples are events (a correlation's are lists of events)"
+
+
+def _of_sequence(judged: Judged, sample: EventSequence) -> str:
+    wants = {None: "one at least", 0: "none"}.get(sample.matches, str(sample.matches))
+    entered = f"{judged.entered} hits of its {len(sample.events)} events entered the correlation"
+    lacking = f", {judged.ungrouped} lacked a field of its group" if judged.ungrouped else ""
+    return f"it gave {judged.fired} matches, and must give {wants}; {entered}{lacking}"
+
+
+def _document(judged: Sequence[Judged], bare: Sequence[Rule | Correlation]) -> dict[str, Any]:
     return {
         "passed": sum(each.passed for each in judged),
         "failed": sum(not each.passed for each in judged),
