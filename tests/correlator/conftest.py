@@ -9,12 +9,14 @@ import orjson
 import pytest
 
 from correlator.compiler.compile import compile_files
+from correlator.filters import apply
 from correlator.rules import RuleSet, plain
 from soc.bus.base import Record, TopicPartition
 from soc.clock import SystemClock
 from soc.events import LogSource
 from soc.metrics import Metrics
 from soc.settings import BusSettings, CorrelateSettings, Settings, StoreSettings
+from soc.testing import NOW
 from tests.correlator.flaky import FlakyBus, FlakyStore
 
 LOGSOURCE = LogSource("linux", None, "sshd")
@@ -36,12 +38,16 @@ Read = Callable[[str], Awaitable[list[Record]]]
 
 @pytest.fixture
 def rule_from(tmp_path: Path) -> RuleFrom:
-    """Return a function that compiles one rule from its detection part; a refused rule is in `failures`."""
+    """Return a function that compiles one rule from its detection part; a refused rule is in `failures`.
+
+    Behind a line of three dashes may stand whole documents: filters, which are applied on the day of a ManualClock.
+    """
 
     def make(detection: str, placeholders: Mapping[str, Sequence[str | int]] | None = None) -> RuleSet:
         file = tmp_path / "rule.yml"
-        file.write_text(HEAD + textwrap.indent(textwrap.dedent(detection), "    "), encoding="utf-8")
-        compiled = compile_files([file], placeholders or {})
+        part, dashes, others = detection.partition("\n---\n")
+        file.write_text(HEAD + textwrap.indent(textwrap.dedent(part), "    ") + dashes + others, encoding="utf-8")
+        compiled = apply(compile_files([file], placeholders or {}), NOW).compiled
         return RuleSet(compiled.rules, compiled.failures)
 
     return make

@@ -7,6 +7,7 @@ from tests.correlator.semantics import (
     conditions,
     encodings,
     expressions,
+    filters,
     generic,
     keywords,
     presence,
@@ -31,5 +32,6 @@ AREAS: Final[tuple[Area, ...]] = tuple(
         comparisons,
         references,
         conditions,
+        filters,
     )
 )

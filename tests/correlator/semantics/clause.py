@@ -29,7 +29,7 @@ class Refusal:
 class Clause:
     """What we do, in one line, and where that is written.
 
-    `source`: a heading of the rules specification or its modifiers appendix, or SILENT. `why`: the reason, where the
+    `source`: a heading of the rules specification, its modifiers appendix or the filters specification, or SILENT. `why`: the reason, where the
     specification is silent or we differ. `placeholders` are those of all examples. A clause about what is refused
     begins with a refusal.
     """
