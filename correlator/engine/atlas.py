@@ -79,7 +79,7 @@ class _Drawn:
 
 def _mark(masks: dict[int, int], atoms: frozenset[int], bit: int) -> None:
     for atom in atoms:
-        masks[atom] = masks.get(atom, 0) | bit
+        masks[atom] = masks[atom] | bit if atom in masks else bit  # most atoms are of one rule, and share its object
 
 
 def _frequency(atom: Atom) -> float:

@@ -1,6 +1,7 @@
 """One field's atoms, and which of them hold of a value: nothing is remembered here."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from time import perf_counter
 from typing import Any, Final
 
@@ -8,9 +9,9 @@ from correlator.engine.atoms import TooLong, check_of
 from correlator.engine.expressions import Expressions
 from correlator.engine.memory import Memory
 from correlator.engine.needles import Needles
-from correlator.engine.patterns import EDGE, Look, sort
+from correlator.engine.patterns import EDGE, Look, is_edged, sort
 from correlator.engine.record import text_of
-from correlator.engine.text import Check, fold, glob
+from correlator.engine.text import Check, fold
 from correlator.limit import Overtime
 from correlator.syntax import Atom, Cidr, Compare, Exists, Glob, Null, Regex, TimePart
 
@@ -108,5 +109,9 @@ class Judge:
 
     def _without_false_edges(self, held: frozenset[int], folded: str) -> frozenset[int]:
         """Drop what was found only because the text itself has the character that marks its edges."""
-        edged = self._patterns.edged
-        return frozenset(n for n in held if n not in edged or glob(edged[n].parts)(folded))
+        return frozenset(n for n in held if n not in self._anchored or is_edged(self._anchored[n], folded))
+
+    @cached_property
+    def _anchored(self) -> dict[int, str]:
+        """The needles with an edge, by number; hardly any event brings a text with that character."""
+        return {number: needle for needle, number in self._patterns.needles.items() if EDGE in needle}

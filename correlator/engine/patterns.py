@@ -23,14 +23,20 @@ class Look(NamedTuple):
 class Patterns:
     """Where each atom went. `exact`, `needles`: folded text to number; `looks`: needle's number to what it brings up.
 
-    Needles that are no atom themselves have negative numbers. `edged` has the patterns of `needles` and `exact`.
+    Needles that are no atom themselves have negative numbers.
     """
 
     exact: dict[str, int] = field(default_factory=dict)
     needles: dict[str, int] = field(default_factory=dict)
     looks: dict[int, list[Look]] = field(default_factory=dict)
     always: list[Look] = field(default_factory=list)
-    edged: dict[int, Glob] = field(default_factory=dict)
+
+
+def is_edged(needle: str, folded: str) -> bool:
+    """Tell whether a needle, if it is anchored, stands where it says, though the text itself has EDGE in it."""
+    if needle.startswith(EDGE):
+        return folded.startswith(needle[1:])
+    return not needle.endswith(EDGE) or folded.endswith(needle[:-1])
 
 
 def canonical(atom: Glob) -> Glob:
@@ -69,7 +75,6 @@ def _index(patterns: Patterns, atom: Glob, number: int) -> bool:
             patterns.needles[text] = number
         case _:
             return False
-    patterns.edged[number] = atom
     return True
 
 

@@ -48,7 +48,8 @@ class Route:
         """Build the columns. `atlas` numbered the conditions' tests."""
         masks, self._sure = atlas.masks(conditions)
         self._memory = memory
-        self._decisions: list[Decision] = [decision(each) for each in conditions]
+        self._conditions = tuple(conditions)
+        self._decisions: dict[int, Decision] = {}
         self._evaluations = [0] * len(conditions)
         self._seconds = [0.0] * len(conditions)
         columns = {field: Column(atoms, masks[field], memory) for field, atoms in atlas.columns().items()}
@@ -153,7 +154,9 @@ class Route:
 
     def _holds(self, number: int, atoms: frozenset[int]) -> bool:
         begun = perf_counter()
-        held = self._decisions[number](atoms)
+        if (holds := self._decisions.get(number)) is None:  # most conditions are never evaluated
+            holds = self._decisions[number] = decision(self._conditions[number])
+        held = holds(atoms)
         self._evaluations[number] += 1
         self._seconds[number] += perf_counter() - begun
         return held
