@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -18,11 +19,13 @@ import structlog
 from correlator import filters
 from correlator.choice import Choice
 from correlator.compiler.files import is_rule
+from correlator.correlation.plan import Plan
+from correlator.correlation.rule import Correlation
 from correlator.engine.hyper import AVAILABLE
 from correlator.filters import Filtered
 from correlator.load import builtin, compile_rules, rule_set
 from correlator.rules import RuleSet
-from correlator.source import Failure
+from correlator.source import Failure, Rule
 from soc.clock import SECOND, Clock
 from soc.errors import RulesError, VonggacError
 from soc.metrics import Metrics
@@ -32,6 +35,9 @@ log = structlog.get_logger()
 
 STILL: Final = 1.0
 """Seconds between two looks at files that are being changed: they are read when they are left alone."""
+
+MAX_SILENCED: Final = 1000
+"""Pairs of a rule and a correlation that silences it that the metrics name."""
 
 MAX_LOOKS: Final = 30
 """Looks that found another change each; then they are read all the same."""
@@ -146,7 +152,8 @@ class Reloader:
         self._until = loaded.filtered.until
         for state, number in loaded.filtered.states.items():
             self._metrics.rule_filters.labels(state).set(number)
-        self._metrics.rules_loaded.set(len(rules.rules))
+        self._metrics.rules_loaded.set(len(rules.rules) + len(rules.plan.linked))
+        self._tell_silenced(rules.plan)
         self._metrics.rules_failed.set(len(rules.failures))
         self._metrics.rules_disabled.set(loaded.left_out)
         self._metrics.rules_load_time.set(self._clock.now() / SECOND)
@@ -160,11 +167,19 @@ class Reloader:
         log.info(
             "rules",
             evaluated=len(rules.rules),
+            correlations=len(rules.plan.linked),
+            silenced=len(rules.plan.silenced),
             failed=len(rules.failures),
             left_out=loaded.left_out,
             seconds=round(seconds, 1),
             **loaded.differences,
         )
+
+    def _tell_silenced(self, plan: Plan) -> None:
+        self._metrics.rules_silenced.clear()
+        silenced = ((rule, title) for rule, titles in plan.silenced.items() for title in titles)
+        for rule, title in islice(silenced, MAX_SILENCED):
+            self._metrics.rules_silenced.labels(rule, title).set(1)
 
     def _failed(self, error: Exception) -> None:
         self._metrics.rules_reloads.labels("failed").inc()
@@ -186,10 +201,14 @@ class _Loaded:
 def _differences(before: RuleSet | None, now: RuleSet) -> dict[str, int]:
     if before is None:
         return {}
-    old = {rule.ref.id: rule for rule in before.rules}
-    new = {rule.ref.id: rule for rule in now.rules}
+    old, new = _by_id(before), _by_id(now)
     changed = sum(old[each] != new[each] for each in old.keys() & new.keys())
     return {"added": len(new.keys() - old.keys()), "removed": len(old.keys() - new.keys()), "changed": changed}
+
+
+def _by_id(rules: RuleSet) -> dict[str, Rule | Correlation]:
+    every: tuple[Rule | Correlation, ...] = (*rules.rules, *(each.correlation for each in rules.plan.linked.values()))
+    return {each.ref.id: each for each in every}
 
 
 def _is_unreadable(failure: Failure) -> bool:

@@ -48,9 +48,12 @@ class Metrics:
         self.stage_retries = self._counter("stage_retries", "Batches that a stage had to begin again", "stage")
         self.deadletters = self._counter("deadletters", "Inputs put on soc.deadletter", "stage", "reason")
         # ---- correlator
-        self.rules_loaded = self._gauge("rules_loaded", "Rules that are evaluated")
+        self.rules_loaded = self._gauge("rules_loaded", "Rules and correlations that are evaluated")
         self.rules_failed = self._gauge("rules_failed", "Rules that could not be compiled and are not evaluated")
         self.rules_disabled = self._gauge("rules_disabled", "Rules that the settings leave out")
+        self.rules_silenced = self._gauge(
+            "rules_silenced", "1 for each rule that makes no matches of its own, by which correlation", "rule", "by"
+        )
         self.rule_filters = self._gauge("rule_filters", "Filters: applied, unused, expired, failed", "state")
         self.rules_reloads = self._counter("rules_reloads", "Reloads of the rules: done, failed", "outcome")
         self.rules_stale = self._gauge(

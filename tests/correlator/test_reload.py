@@ -32,6 +32,15 @@ detection:
     condition: sel
 """
 
+CORRELATION = """\
+title: Many of rule 1
+correlation:
+    type: event_count
+    rules: [00000000-0000-4000-8000-000000000001]
+    timespan: 1m
+    condition: {gte: 5}
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -113,6 +122,27 @@ class Kept:
 def kept(chosen: Settings, metrics: Metrics) -> Kept:
     """A reloader of the folder's rules."""
     return Kept(chosen, metrics)
+
+
+async def test_correlations_count_and_the_rules_that_they_silence_are_named(
+    kept: Kept, folder: Path, metrics: Metrics
+) -> None:
+    """While the correlation is in force, and no longer."""
+    silenced = {"rule": "00000000-0000-4000-8000-000000000001", "by": "Many of rule 1"}
+    file = folder / "many.yml"
+    file.write_text(CORRELATION, encoding="utf-8")
+    async with kept.running() as first:
+        assert [each.correlation.ref.title for each in first.plan.linked.values()] == ["Many of rule 1"]
+        assert value(metrics, "rules_loaded") == 3
+        assert value(metrics, "rules_silenced", **silenced) == 1
+        file.unlink()
+        with capture_logs() as logs:
+            kept.asked.set()
+            await until(lambda: len(kept.adopted) == 1)
+    (told,) = [each for each in logs if each["event"] == "rules"]
+    assert (told["removed"], told["correlations"], told["silenced"]) == (1, 0, 0)
+    assert value(metrics, "rules_loaded") == 2
+    assert metrics.registry.get_sample_value("vonggac_rules_silenced", silenced) is None
 
 
 async def test_what_is_asked_for_is_loaded_and_told(kept: Kept, folder: Path, metrics: Metrics) -> None:
