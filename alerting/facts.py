@@ -6,9 +6,12 @@ So counts and the last match are left out: they go on changing after the revisio
 from typing import Any, Final
 
 from alerting.visible import iso, visible
-from soc.alerts import AlertChange, told_apart
+from soc.alerts import Alert, AlertChange, told_apart
+from soc.evidence import told
 
 MAX_TAGS: Final = 50
+SEVERAL: Final = "several"
+"""In place of a host or site where a correlation's events have several."""
 MAX_REASONS: Final = 8
 
 
@@ -34,8 +37,39 @@ def facts_of(change: AlertChange) -> dict[str, Any]:
 def headline_of(change: AlertChange) -> str:
     """Return one line that says what happened where, at most 150 characters."""
     alert = change.alert
-    where = f"{visible(alert.host, 60)} ({visible(alert.site, 60)})"
+    where = f"{where_of(alert)} ({visible(alert.site, 60) or SEVERAL})"
     return visible(f"[{change.level.label}] {visible(alert.title, 90)}: {where}", 150)
+
+
+def where_of(alert: Alert) -> str:
+    """Return the host, or else what the group of a correlation over several hosts has in common."""
+    _, group = told(alert.reasons)
+    return visible(alert.host, 60) or visible(", ".join(f"{each.field}={each.value}" for each in group), 60) or SEVERAL
+
+
+def correlation_of(alert: Alert) -> dict[str, Any] | None:
+    """Return what a correlation counted in which group, as JSON-ready values; None where a detection matched."""
+    counted, group = told(alert.reasons)
+    if counted is None:
+        return None
+    return {
+        "type": visible(counted.field or "", 60),
+        "counted": visible(counted.value, 300),
+        "asked": visible(counted.pattern, 300),
+        "group": [
+            {"field": visible(each.field or "", 60), "value": visible(each.value, 300)} for each in group[:MAX_REASONS]
+        ],
+    }
+
+
+def line_of(alert: Alert) -> str:
+    """Return the same as one line of at most 500 characters, "" where a detection matched."""
+    found = correlation_of(alert)
+    if found is None:
+        return ""
+    group = ", ".join(f"{each['field']} = {each['value']}" for each in found["group"])
+    line = f"counted {found['counted']} ({found['asked']})"
+    return visible(f"{group}: {line}" if group else line)
 
 
 def _reason(selection: str, field: str | None, value: str, _pattern: str = "") -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import aiosmtplib
 
-from alerting.facts import facts_of, headline_of
+from alerting.facts import SEVERAL, facts_of, headline_of, line_of
 from alerting.told import message_id
 from alerting.visible import visible
 from soc.alerts import AlertChange
@@ -31,14 +31,16 @@ def text_of(change: AlertChange) -> str:
         "",
         f"Level:  {facts['level']}",
         f"Rule:   {facts['title']} ({facts['rule']})",
-        f"Host:   {facts['host']}",
-        f"Site:   {facts['site']}",
+        f"Host:   {facts['host'] or SEVERAL}",
+        f"Site:   {facts['site'] or SEVERAL}",
         f"When:   {facts['time']}",
         f"Alert:  {facts['id']}, revision {facts['revision']}",
     ]
     if description := change.alert.rule.description:
         lines += ["", visible(description, 1000)]
-    if facts["reasons"]:
+    if found := line_of(change.alert):
+        lines += ["", "What was correlated:", f"  {found}"]
+    elif facts["reasons"]:
         lines += ["", "What matched first:"]
         lines += [f"  {each['selection']}: {each['field']} = {each['value']}" for each in facts["reasons"]]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from alerting.facts import facts_of, headline_of
+from alerting.facts import correlation_of, facts_of, headline_of, line_of
 from alerting.post import Poster, body_of
 from alerting.told import message_id
 from soc.alerts import AlertChange
@@ -12,8 +12,11 @@ TIMEOUT: Final = 15.0
 
 
 def document_of(change: AlertChange) -> dict[str, Any]:
-    """Return what is posted: `text` for a chat, `alert` for programs (facts.py)."""
-    return {"version": 1, "id": message_id(change), "text": headline_of(change), "alert": facts_of(change)}
+    """Return what is posted: `text` for a chat, `alert` for programs (facts.py), `correlation` where one was found."""
+    text = "\n".join(line for line in (headline_of(change), line_of(change.alert)) if line)
+    document = {"version": 1, "id": message_id(change), "text": text, "alert": facts_of(change)}
+    found = correlation_of(change.alert)
+    return document if found is None else {**document, "correlation": found}
 
 
 class WebhookSender:

@@ -25,6 +25,7 @@ MAX_MATCHES = 50
 """Matches of one answer: each brings its event, which is a megabyte where a log is hostile."""
 
 AlertId = Annotated[str, Path(max_length=100)]
+EventId = Annotated[str, Path(max_length=200)]
 MatchLimit = Annotated[int, Query(ge=1, le=MAX_MATCHES)]
 Cursor = Annotated[str, Query(max_length=2000)]
 
@@ -78,6 +79,11 @@ def router(desk: Desk) -> APIRouter:
     async def matches(alert_id: AlertId, limit: MatchLimit = 10, cursor: Cursor = "") -> Response:
         """One page of the alert's matches with their events, newest first."""
         return document(_page(await desk.matches(await _alert(desk, alert_id), limit, cursor)))
+
+    @routes.get("/events/{event_id}/matches", response_model=MatchList, summary="List matches of an event")
+    async def of_event(event_id: EventId, limit: MatchLimit = 10, cursor: Cursor = "") -> Response:
+        """One page of the matches of an event, and of the correlations that counted it, newest first."""
+        return document(_page(await desk.of_event(event_id, limit, cursor)))
 
     @routes.post(
         "/alerts/{alert_id}/actions",

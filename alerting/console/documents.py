@@ -82,8 +82,45 @@ class AlertDocument(_Document):
     history: list[HistoryDocument]
 
 
+class ContributionDocument(_Document):
+    """One event that a correlation counted, or what a correlation below it found."""
+
+    event_id: str
+    time: int
+    rule: str
+    """The title of the rule that it met."""
+    site: str
+    host: str
+    value: str
+    """What was looked at; empty where only the hit counts."""
+
+
+class EvidenceDocument(_Document):
+    """What a correlation's match was made of, as it was first published."""
+
+    kind: str
+    """Sigma's correlation type."""
+    group: list[tuple[str, str]]
+    """Group-by fields and their values."""
+    start: int
+    """Where the window begins."""
+    end: int
+    """Where it ends; the end is part of it."""
+    bucket: int
+    """The first instant of the bucket that the match's id is of."""
+    condition: str
+    """What was asked."""
+    counted: str
+    """What was found."""
+    hits: int
+    """How many events there were; `contributions` are the latest of them."""
+    contributions: list[ContributionDocument]
+    incomplete: list[str]
+    """Titles of correlations that had to leave something out before."""
+
+
 class MatchDocument(_Document):
-    """One rule fired on one event."""
+    """One rule fired on one event, or one correlation on several: then those of the event that completed it."""
 
     id: str
     rule: RuleDocument
@@ -95,8 +132,10 @@ class MatchDocument(_Document):
     event_id: str
     reasons: list[ReasonDocument]
     event: dict[str, Any] | None
-    """The event with its raw record; null for the bare matches of a flooding rule."""
+    """The event with its raw record; null for the bare matches of a flooding rule and for correlations."""
     place: list[str | int] | None
+    correlation: EvidenceDocument | None
+    """What a correlation was made of; null for detections."""
 
 
 class AlertList(_Document):

@@ -27,6 +27,7 @@ WORK = "/alerts?status=open&status=acknowledged"
 """Where the console begins: what is still to be done."""
 
 AlertId = Annotated[str, Path(max_length=100)]
+EventId = Annotated[str, Path(max_length=200)]
 Cursor = Annotated[str, Query(max_length=2000)]
 
 
@@ -64,6 +65,25 @@ def router(desk: Desk, pages: Pages) -> APIRouter:
     ) -> Response:
         found = await _found(desk, alert_id)
         return await _show(desk, pages, found, request.state.analyst, cursor=cursor, action=action, full=full)
+
+    @routes.get("/events/{event_id}")
+    async def event(request: Request, event_id: EventId, cursor: Cursor = "", full: str = "") -> Response:
+        matches = await desk.of_event(event_id, MATCHES, cursor)
+        return await pages.show(
+            "event.html",
+            200 if matches.items else 404,
+            event_id=event_id,
+            matches=matches,
+            ordered=sorted(
+                matches.items, key=lambda each: each.correlation is not None
+            ),  # those that show the event first
+            timelines={},
+            analyst=request.state.analyst,
+            cursor=cursor,
+            full=full,
+            raw_limit=RAW,
+            full_limit=RAW_FULL,
+        )
 
     @routes.post("/alerts/{alert_id}/actions")
     async def act(request: Request, alert_id: AlertId) -> Response:
@@ -126,12 +146,15 @@ async def _show(
     action: str = "",
     full: str = "",
 ) -> Response:
+    matches = await desk.matches(alert, MATCHES, cursor)
     return await pages.show(
         "alert.html",
         status,
         alert=alert,
         closed=alert.status is Status.CLOSED,
-        matches=await desk.matches(alert, MATCHES, cursor),
+        matches=matches,
+        timelines=await desk.timelines(matches.items, full),
+        named=False,
         source=await desk.rules.find(alert.rule.id),
         why=_why(alert),
         history=_history(alert),

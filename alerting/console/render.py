@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 
 from alerting.console import shown
 from soc.alerts import Level, Status, told_apart
+from soc.evidence import is_correlation
 
 
 class Pages:
@@ -28,6 +29,7 @@ class Pages:
             pieces=shown.pieces,
             lines=shown.lines,
             moment=lambda time: shown.moment(time, zone),
+            is_correlation=is_correlation,
             technique=shown.technique,
             pretty=pretty,
             told_apart=told_apart,

@@ -19,6 +19,8 @@ CELL = 200
 _FILLERS = "\u034f\u115f\u1160\u3164\uffa0\u2800"
 """Letters that Unicode calls printable and nobody sees."""
 
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60))
+
 _LAYOUT = frozenset("\n\t")
 _TECHNIQUE = re.compile(r"attack\.(t[0-9]{4})(?:\.([0-9]{3}))?", re.IGNORECASE)
 
@@ -79,6 +81,28 @@ def moment(time: int, zone: ZoneInfo) -> Moment:
         return Moment(f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}", f"{at:%Y-%m-%d %H:%M:%S} UTC", at.isoformat())
     except (ValueError, OverflowError, OSError):
         return Moment(str(time), f"{time} microseconds since 1970", "")
+
+
+def instant(time: int, zone: ZoneInfo) -> tuple[str, str]:
+    """Return a time's day and, to the millisecond, its time of day in `zone`; its number where no calendar holds it."""
+    found = moment(time, zone)
+    day, _, clock = found.local.partition(" ")
+    return (day, f"{clock}.{time % SECOND // 1000:03}") if clock else ("", found.local)
+
+
+def gap(microseconds: int) -> str:
+    """Return a length of time in at most two units: "412 ms", "3.2 s", "4 min 7 s", "2 h 5 min", "3 d 4 h"."""
+    seconds = abs(microseconds) / SECOND
+    if seconds < 1:
+        return f"{abs(microseconds) // 1000} ms"
+    if seconds < _UNITS[-1][1]:
+        return f"{int(seconds * 10) / 10:g} s"
+    whole = int(seconds)
+    sizes = [(name, size) for name, size in (*_UNITS, ("s", 1)) if whole >= size][:2]
+    parts = [(whole // sizes[0][1], sizes[0][0])]
+    if len(sizes) > 1:
+        parts.append((whole % sizes[0][1] // sizes[1][1], sizes[1][0]))
+    return " ".join(f"{number} {name}" for number, name in parts if number)
 
 
 def technique(tag: str) -> str:

@@ -9,9 +9,10 @@ from correlator.correlation.hits import EVENT, Value
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Bound, Either, Every, Expression, Kind, Refers
 from correlator.correlation.state import ARRIVAL, CARRIED, ID, NUMBER, ORIGIN, TIME, VALUE, Entry, Found
-from soc.alerts import Contribution, Evidence, Match, Reason
+from soc.alerts import Contribution, Evidence, Match
 from soc.clock import SECOND
 from soc.events import digest
+from soc.evidence import reasons_of
 
 MAX_KEY: Final = 400
 """Characters of an alert key; a longer one is cut and told apart by its digest."""
@@ -34,8 +35,18 @@ def match(found: Found, plan: Plan) -> Match:
     correlation = found.linked.correlation
     group = group_of(found)
     asked, counted = condition_of(found.linked, plan), number(found.counted)
-    reasons = [Reason("group-by", name, value) for name, value in group]
-    reasons.append(Reason(str(correlation.kind), None, counted, asked))
+    evidence = Evidence(
+        kind=str(correlation.kind),
+        group=group,
+        start=found.start,
+        end=found.end,
+        bucket=found.bucket * correlation.timespan,
+        condition=asked,
+        counted=counted,
+        hits=found.hits,
+        contributions=tuple(_contribution(entry, found.linked, plan) for entry in found.entries),
+        incomplete=tuple(plan.linked[each].correlation.ref.title for each in found.incomplete),
+    )
     return Match(
         id=digest(correlation.ref.id, found.group, found.bucket),
         rule=correlation.ref,
@@ -45,19 +56,8 @@ def match(found: Found, plan: Plan) -> Match:
         host=_host(found),
         alert_key=alert_key(found),
         event_id=(found.at.carried or {}).get(EVENT, found.at.id),
-        reasons=tuple(reasons),
-        correlation=Evidence(
-            kind=str(correlation.kind),
-            group=group,
-            start=found.start,
-            end=found.end,
-            bucket=found.bucket * correlation.timespan,
-            condition=asked,
-            counted=counted,
-            hits=found.hits,
-            contributions=tuple(_contribution(entry, found.linked, plan) for entry in found.entries),
-            incomplete=tuple(plan.linked[each].correlation.ref.title for each in found.incomplete),
-        ),
+        reasons=reasons_of(evidence),
+        correlation=evidence,
     )
 
 

@@ -8,3 +8,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   event.detail.shouldSwap = event.detail.shouldSwap && usable;
   say(!usable);
 });
+
+// Ids can be copied where the browser lets a page do so; everywhere else one click selects them.
+const offerCopies = (root) => {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+};
+document.addEventListener("DOMContentLoaded", () => offerCopies(document));
+document.addEventListener("htmx:load", (event) => offerCopies(event.target));
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  button.textContent = "Copied";
+});
