@@ -1,198 +1,198 @@
 """Correlations that count events, values, or what values add up to, judged at their hits."""
 
-import math
+from abc import abstractmethod
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Sequence
 
-from correlator.correlation.hits import Value
+from correlator.correlation.conditions import least
+from correlator.correlation.measures import Measure, Number, Total, Variety, amount, total
 from correlator.correlation.plan import Linked
-from correlator.correlation.rule import Bound
-from correlator.correlation.sliding import Group, InOrder, window_of
-from correlator.correlation.state import TIME, VALUE, Bounds, Entry, Feed
-
-ROUNDING = 1 + 1e-9
-"""A running sum is this far from the true one at most: where it is clearly too small, nothing need be added up."""
+from correlator.correlation.sliding import Group, Sliding, window_of
+from correlator.correlation.state import ARRIVAL, ID, TIME, VALUE, Bounds, Entry, Feed
 
 
-def least(linked: Linked) -> int:
-    """Return the smallest whole number that every bound of a condition (gt and gte only) allows, at least 1."""
-    numbers = [1]
-    for bound, threshold in linked.correlation.condition.bounds:
-        numbers.append(math.floor(threshold) + 1 if bound is Bound.GT else math.ceil(threshold))
-    return max(numbers)
+class Measured(Group):
+    """A group with the measure of the window at its newest hit, None where it is not kept; `begin`: its first hit."""
+
+    __slots__ = ("begin", "measure")
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        super().__init__()
+        self.measure: Measure | None = None
+        self.begin = 0
 
 
-class Counted(InOrder[Group]):
-    """event_count with gt and gte. An event id counts once."""
+class Counting(Sliding[Measured]):
+    """What looks at the hits of all referred rules together, in the order of time."""
+
+    by_value: bool = False
+    """Whether hits of one event with other values are other hits."""
 
     def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
         """Hold nothing."""
         super().__init__(linked, bounds, feed)
         self._need = least(linked)
 
-    def _new(self) -> Group:
-        return Group()
+    @abstractmethod
+    def _measure(self) -> Measure:
+        """Return the measure of a window without hits."""
 
-    def _add(self, group: Group, key: str, entry: Entry) -> int:
-        time = entry[TIME]
-        if group and time <= group[-1][TIME]:
+    def _new(self) -> Measured:
+        return Measured()
+
+    def _add(self, group: Measured, key: str, entry: Entry) -> int:
+        if group and entry[TIME] <= group[-1][TIME]:
             return self._add_before(group, key, entry)
-        group.append(entry)  # as in InOrder, without its steps: half of all correlations count, and floods come here
-        size, need = len(group), self._need
-        if size >= need and group[-need][TIME] > time - self.span and not self._needless(group, time):
+        group.append(entry)
+        if self._newest(group, entry) and not self._needless(group, entry[TIME]):
             self._holds(group, key, entry, entry)
-        if size > self.bounds.group_hits:
-            self._cut(group)
+        if len(group) > self.bounds.group_hits:
+            self._shorten(group)
         return 1
 
-    def _newest(self, group: Group, entry: Entry) -> bool:
-        return self._is_true(group, entry[TIME])
+    def _newest(self, group: Measured, entry: Entry) -> bool:
+        """Return whether the condition holds at a hit that is behind all others."""
+        before = entry[TIME] - self.span
+        if (measure := group.measure) is None:
+            measure = self._begin_measure(group, before)
+        else:
+            measure.enter(entry)
+            while group[group.begin][TIME] <= before:
+                measure.leave(group[group.begin])
+                group.begin += 1
+        return measure.holds(lambda: group[group.begin :])
 
-    def _inserted(self, group: Group, entry: Entry) -> None:
-        pass
+    def _begin_measure(self, group: Measured, before: int) -> Measure:
+        measure = group.measure = self._measure()
+        group.begin = bisect_left(group, (before + 1,))
+        for entry in group[group.begin :]:
+            measure.enter(entry)
+        return measure
 
-    def _is_true(self, group: Group, time: int) -> bool:
-        first = bisect_left(group, (time + 1,)) - self._need
-        return first >= 0 and group[first][TIME] > time - self.span
+    def _add_before(self, group: Measured, key: str, entry: Entry) -> int:
+        at, copy = self._place(group, entry)
+        if copy:
+            return self._again(group, key, at, entry)
+        if group.measure is not None:
+            if entry[TIME] > group[-1][TIME] - self.span:
+                group.measure.enter(entry)
+            else:
+                group.begin += 1
+        group.insert(at, entry)
+        self._judge(group, key, entry)
+        if len(group) > self.bounds.group_hits:
+            self._shorten(group)
+        return 1
+
+    def _place(self, group: Measured, entry: Entry) -> tuple[int, bool]:
+        """Return where the hit belongs, and whether it stands there already."""
+        at = bisect_left(group, entry[:2])
+        while at < len(group) and group[at][:2] == entry[:2]:
+            if not self.by_value or group[at][VALUE] == entry[VALUE]:
+                return at, True
+            at += 1
+        return at, False
+
+    def _again(self, group: Measured, key: str, at: int, entry: Entry) -> int:
+        """Take a copy of a hit: what arrived last says how long it is kept."""
+        before = group[at]
+        if entry[ARRIVAL] < before[ARRIVAL]:
+            return 0
+        group[at] = (*entry[:5], before[VALUE], *entry[6:])  # the measure took that value in
+        self._release([before])
+        if entry[ARRIVAL] > before[ARRIVAL] and self.linked.parents and self._is_true(group, entry[TIME]):
+            self._holds(group, key, entry, entry)
+        return 1
+
+    def _is_true(self, group: Measured, time: int) -> bool:
+        start, stop = window_of(group, time, self.span)
+        measure = self._measure()
+        for entry in group[start:stop]:
+            measure.enter(entry)
+        return measure.holds(lambda: group[start:stop])
+
+    def _judge(self, group: Measured, key: str, arrived: Entry) -> None:
+        """Judge every hit less than a timespan after one that arrived, in one pass over the hits that they look at."""
+        time, span = arrived[TIME], self.span
+        if self._needless(group, time) and self._needless(group, time + span - 1):
+            return
+        at, end = bisect_left(group, (time,)), bisect_left(group, (time + span,))
+        start = stop = bisect_left(group, (time - span + 1,))
+        measure = self._measure()
+        while at < end:
+            now = group[at][TIME]
+            while stop < len(group) and group[stop][TIME] <= now:
+                measure.enter(group[stop])
+                stop += 1
+            while group[start][TIME] <= now - span:
+                measure.leave(group[start])
+                start += 1
+            if measure.holds(lambda first=start, last=stop: group[first:last]):  # type: ignore[misc]
+                self._hold_all(group, key, group[at:stop], arrived)
+            at = stop
+
+    def _hold_all(self, group: Measured, key: str, hits: Sequence[Entry], arrived: Entry) -> None:
+        for at in hits:
+            if not self._needless(group, at[TIME]) and not (group.held and at[ID] in group.held):
+                self._holds(group, key, at, arrived)
+
+    def _shorten(self, group: Measured) -> None:
+        self._cut(group)
+        group.measure = None
+
+    def _drop(self, group: Measured, before: int) -> list[Entry]:
+        end = bisect_left(group, (before,))
+        kept, gone = self._passed(group[:end])
+        group[:end] = kept
+        group.measure = None
+        return gone
+
+    def _first(self, group: Measured) -> int:
+        return group[0][TIME]
+
+
+class Counted(Counting):
+    """event_count with gt and gte. An event id counts once."""
+
+    def _measure(self) -> Measure:
+        return Number(self._need)
+
+    def _newest(self, group: Measured, entry: Entry) -> bool:
+        need = self._need
+        return len(group) >= need and group[-need][TIME] > entry[TIME] - self.span
 
     def _counted(self, window: Sequence[Entry]) -> int:
         return len(window)
 
 
-class Values(Group):
-    """A group; where it has hits enough, of each value the last time, in order: those of the window at the newest hit.
-
-    `mixed`: they are not in order; then there are at least as many as should be.
-    """
-
-    __slots__ = ("last", "mixed")
-
-    def __init__(self) -> None:
-        """Hold nothing."""
-        super().__init__()
-        self.last: OrderedDict[Value, int] | None = None
-        self.mixed = False
-
-
-class Distinct(InOrder[Values]):
+class Distinct(Counting):
     """value_count with gt and gte."""
 
     by_value = True
 
-    def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
-        """Hold nothing."""
-        super().__init__(linked, bounds, feed)
-        self._need = least(linked)
+    def _measure(self) -> Measure:
+        return Variety(self._need)
 
-    def _new(self) -> Values:
-        return Values()
-
-    def _newest(self, group: Values, entry: Entry) -> bool:
-        if len(group) < self._need:
+    def _newest(self, group: Measured, entry: Entry) -> bool:
+        if len(group) < self._need:  # most groups stay so: they need no measure
             return False
-        last, time = group.last, entry[TIME]
-        if last is None:
-            last = self._counted_last(group)
-        elif (value := entry[VALUE]) is not None:
-            last[value] = time
-            last.move_to_end(value)
-        before = time - self.span
-        while last:
-            first = next(iter(last))
-            if last[first] > before:
-                break
-            del last[first]
-        return len(last) >= self._need and (not group.mixed or self._is_true(group, time))
-
-    def _counted_last(self, group: Values) -> OrderedDict[Value, int]:
-        """Begin to count a group's values: those of its window."""
-        start, _ = window_of(group, group[-1][TIME], self.span)
-        last: OrderedDict[Value, int] = OrderedDict()
-        for entry in group[start:]:
-            if (value := entry[VALUE]) is not None:
-                last[value] = entry[TIME]
-                last.move_to_end(value)
-        group.last, group.mixed = last, False
-        return last
-
-    def _inserted(self, group: Values, entry: Entry) -> None:
-        value, time, newest = entry[VALUE], entry[TIME], group[-1][TIME]
-        if group.last is None or value is None or time <= group.last.get(value, newest - self.span):
-            return
-        group.last[value] = time
-        if time == newest:
-            group.last.move_to_end(value)
-        else:
-            group.mixed = True
-
-    def _is_true(self, group: Values, time: int) -> bool:
-        start, stop = window_of(group, time, self.span)
-        if stop - start < self._need:
-            return False
-        if group.last is not None:  # each value of the window is among these, or its hits have left the newest window
-            gone = bisect_left(group, (group[-1][TIME] - self.span + 1,)) - start
-            if len(group.last) + max(0, gone) < self._need:
-                return False
-        return self._counted(group[start:stop]) >= self._need
-
-    def _drop(self, group: Values, before: int) -> list[Entry]:
-        gone = super()._drop(group, before)
-        group.last = None  # counted anew, in order, where there are hits enough
-        return gone
+        return super()._newest(group, entry)
 
     def _counted(self, window: Sequence[Entry]) -> int:
         return len({entry[VALUE] for entry in window} - {None})
 
 
-class Sums(Group):
-    """A group, and about what its values add up to."""
-
-    __slots__ = ("total",)
-
-    def __init__(self) -> None:
-        """Hold nothing."""
-        super().__init__()
-        self.total = 0.0
-
-
-class Summed(InOrder[Sums]):
+class Summed(Counting):
     """value_sum with gt and gte. Values below zero are left out: with them a later hit could make it false."""
 
-    def _new(self) -> Sums:
-        return Sums()
+    def _measure(self) -> Measure:
+        return Total(self.linked)
 
-    def _newest(self, group: Sums, entry: Entry) -> bool:
-        self._inserted(group, entry)
-        return self._is_true(group, entry[TIME])
-
-    def _inserted(self, group: Sums, entry: Entry) -> None:
-        group.total += self._number(entry)
-
-    def _number(self, entry: Entry) -> float:
-        value = entry[VALUE]
-        if isinstance(value, int | float) and value >= 0:
-            return float(value)
-        self.tally.unread += 1
-        return 0.0
-
-    def _is_true(self, group: Sums, time: int) -> bool:
-        if not self._within(group.total * ROUNDING):
-            return False
-        start, stop = window_of(group, time, self.span)
-        return self._has_value(group[start:stop]) and self._within(self._counted(group[start:stop]))
-
-    def _has_value(self, window: Sequence[Entry]) -> bool:
-        return any(entry[VALUE] is not None for entry in window)
-
-    def _within(self, total: float) -> bool:
-        bounds = self.linked.correlation.condition.bounds
-        return all(total > threshold if bound is Bound.GT else total >= threshold for bound, threshold in bounds)
-
-    def _drop(self, group: Sums, before: int) -> list[Entry]:
-        gone = super()._drop(group, before)
-        group.total = self._counted(group)
-        return gone
+    def _add(self, group: Measured, key: str, entry: Entry) -> int:
+        made = super()._add(group, key, entry)
+        self.tally.unread += made and amount(entry) is None
+        return made
 
     def _counted(self, window: Sequence[Entry]) -> float:
-        return math.fsum(value for entry in window if isinstance(value := entry[VALUE], int | float) and value >= 0)
+        return total(window)

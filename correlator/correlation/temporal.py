@@ -1,53 +1,12 @@
 """Correlations of different rules near in time, in any order or in the order given, judged at their hits."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from correlator.correlation.counting import least
+from correlator.correlation.conditions import expected, least
 from correlator.correlation.plan import Linked
-from correlator.correlation.rule import Bound, Condition, Either, Every, Expression, Refers
 from correlator.correlation.sliding import Group, Sliding, window_of
 from correlator.correlation.state import ARRIVAL, ID, NEVER, NUMBER, TIME, Bounds, Entry, Feed
-
-Holds = Callable[[int], bool]
-"""Whether a condition is true of a set of referred rules, given as bits."""
-
-
-def expected(condition: Condition, rules: int) -> Holds:
-    """Return what a temporal condition asks of which of the referred rules are there."""
-    if condition.expression is not None:
-        expression = condition.expression
-        return lambda there: met(expression, there) and within(condition, there.bit_count())
-    if condition.bounds:
-        return lambda there: within(condition, there.bit_count())
-    everything = (1 << rules) - 1
-    return lambda there: there == everything
-
-
-def met(expression: Expression, there: int) -> bool:
-    """Return whether an expression is true of a set of referred rules, given as bits."""
-    if isinstance(expression, Refers):
-        return bool(there >> expression.number & 1)
-    if isinstance(expression, Every):
-        return all(met(part, there) for part in expression.parts)
-    if isinstance(expression, Either):
-        return any(met(part, there) for part in expression.parts)
-    return not met(expression.part, there)
-
-
-def within(condition: Condition, number: float) -> bool:
-    """Return whether a number is within every bound of a condition."""
-    return all(_STANDS[bound](number, threshold) for bound, threshold in condition.bounds)
-
-
-_STANDS: dict[Bound, Callable[[float, float], bool]] = {
-    Bound.GT: lambda number, threshold: number > threshold,
-    Bound.GTE: lambda number, threshold: number >= threshold,
-    Bound.LT: lambda number, threshold: number < threshold,
-    Bound.LTE: lambda number, threshold: number <= threshold,
-    Bound.EQ: lambda number, threshold: number == threshold,
-    Bound.NEQ: lambda number, threshold: number != threshold,
-}
 
 
 class Lanes(Group):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from correlator.correlation.conditions import expected, within
 from correlator.correlation.hits import Hit, Origin
 from correlator.correlation.plan import Linked
 from correlator.correlation.rule import Kind
@@ -26,7 +27,7 @@ from correlator.correlation.state import (
     RawHit,
     State,
 )
-from correlator.correlation.temporal import expected, in_order, within
+from correlator.correlation.temporal import in_order
 from soc.events import digest
 
 MEDIAN: Final = 50.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from correlator.correlation.counting import least
+from correlator.correlation.conditions import least
 from correlator.correlation.rule import Bound, Condition, Kind
 from correlator.correlation.state import Bounds
 from tests.correlator.correlation.desk import GT, GTE, Desk, at_least, buckets, hit, linked

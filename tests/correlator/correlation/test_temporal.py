@@ -2,8 +2,8 @@
 
 import pytest
 
+from correlator.correlation.conditions import met, within
 from correlator.correlation.rule import Bound, Condition, Either, Every, Expression, Kind, Refers, Without
-from correlator.correlation.temporal import met, within
 from tests.correlator.correlation.desk import Desk, at_least, buckets, hit, linked
 
 ALL = Condition()
