@@ -1,4 +1,4 @@
-"""Made correlations, up to three levels deep, and events that nearly, or just, satisfy them. Times are a few units long.
+"""Made correlations, up to three levels deep, and events that nearly, or just, satisfy them. Times are a few seconds long.
 
 What is drawn from a seed is the same each time, so a failing seed is all that needs to be known.
 """
@@ -12,6 +12,7 @@ from zlib import crc32
 from correlator.correlation.plan import Input, Linked, Plan, judged_at_hits
 from correlator.correlation.rule import Bound, Condition, Correlation, Either, Every, Expression, Kind, Refers, Without
 from soc.alerts import Level, RuleRef
+from soc.clock import SECOND
 from tests.correlator.correlation.model import NUMERIC, TEMPORAL, Happening
 
 Bounds = tuple[tuple[Bound, int | float], ...]
@@ -19,8 +20,8 @@ Delay = Callable[[Random], int]
 """How long an event is on its way."""
 
 DETECTIONS: Final = ("Da", "Db", "Dc", "Dd")
-TIMESPANS: Final = (5, 8, 10, 16, 25)
-LATENESS: Final = (3, 8, 15)
+TIMESPANS: Final = tuple(each * SECOND for each in (5, 8, 10, 16, 25))
+LATENESS: Final = (3 * SECOND, 8 * SECOND, 15 * SECOND)
 GROUPS: Final = (("host",), ("user",), ("host", "user"), (), ("who",), ("host", "who"))
 """`who` is an alias of `user`, or of `account` in events of Dd."""
 
@@ -44,31 +45,48 @@ def correlation(rule: str, kind: Kind, rules: Sequence[str], timespan: int, **gi
 def correlations(
     random: Random, grouped: Sequence[tuple[str, ...]] = GROUPS, waiting: float = 0.5
 ) -> list[Correlation]:
-    """Return a dozen, lower levels first; about as many as `waiting` says are judged once a window."""
-    levels: list[list[str]] = [list(DETECTIONS)]
-    made: list[Correlation] = []
-    for level, many in enumerate((4, 4, 4), 1):
-        below = levels[-1]
-        others = [rule for lower in levels[:-1] for rule in lower][:3]
-        own = [f"{'ABC'[level - 1]}{number}" for number in range(many)]
-        for rule in own:
-            rules = [random.choice(below), *random.sample(below + others, random.randint(0, 2))]
-            made.append(
-                _correlation(random, rule, rules, random.choice(grouped), waiting if level == 1 else waiting / 2)
-            )
-        levels.append(own)
-    return _asking_for_what_is_fed(made)
+    """Return up to a dozen, lower levels first; of the lowest as many as `waiting` says are judged once a window."""
+    made = {f"A{number}": _lowest(random, f"A{number}", random.choice(grouped), waiting) for number in range(5)}
+    below = list(made.values())
+    for level in "BC":
+        above = [_higher(random, f"{level}{number}", below, grouped, waiting / 2) for number in range(4)]
+        below = [each for each in above if _asks_for_what_is_fed(each, made)]
+        made.update({each.ref.id: each for each in below})
+        if not below:
+            break
+    return list(made.values())
+
+
+def _lowest(random: Random, rule: str, group_by: tuple[str, ...], waiting: float) -> Correlation:
+    kind = random.choice(list(Kind))
+    rules = random.sample(DETECTIONS, random.randint(2 if kind in TEMPORAL else 1, 4))
+    return _correlation(random, rule, kind, rules, group_by, waiting=waiting)
+
+
+def _higher(
+    random: Random, rule: str, below: Sequence[Correlation], grouped: Sequence[tuple[str, ...]], waiting: float
+) -> Correlation:
+    """Refer to one below, perhaps to another or to detections; mostly group by a part of what the one groups by."""
+    kind = random.choice((*Kind, Kind.EVENT_COUNT, *TEMPORAL, *TEMPORAL))
+    first = random.choice(below)
+    others = [*DETECTIONS, *(each.ref.id for each in below if each is not first)]
+    rules = [first.ref.id, *random.sample(others, random.randint(1 if kind in TEMPORAL else 0, 2))]
+    random.shuffle(rules)
+    group_by = random.choice((first.group_by, first.group_by[:1], random.choice(grouped)))
+    return _correlation(random, rule, kind, rules, group_by, waiting=waiting, most=2)
 
 
 def _correlation(
-    random: Random, rule: str, rules: Sequence[str], group_by: tuple[str, ...], waiting: float
+    random: Random,
+    rule: str,
+    kind: Kind,
+    rules: Sequence[str],
+    group_by: tuple[str, ...],
+    *,
+    waiting: float,
+    most: int | None = None,
 ) -> Correlation:
-    kind = random.choice(list(Kind))
-    if kind in TEMPORAL:
-        rules = [*rules, *random.sample(DETECTIONS, 2)]
-    rules = list(dict.fromkeys(rules))
-    random.shuffle(rules)
-    bounds = _bounds(random, kind, len(rules), waiting)
+    bounds = _bounds(random, kind, most or _most(kind, len(rules)), waiting)
     expression = _expression(random, len(rules)) if kind is Kind.TEMPORAL and random.random() < 0.4 else None
     return correlation(
         rule,
@@ -84,6 +102,10 @@ def _correlation(
     )
 
 
+def _most(kind: Kind, rules: int) -> int:
+    return {Kind.VALUE_SUM: 12, Kind.EVENT_COUNT: 4, Kind.VALUE_COUNT: 3}.get(kind, rules if kind in TEMPORAL else 8)
+
+
 def _fields(random: Random, kind: Kind) -> tuple[str, ...]:
     if kind in NUMERIC:
         return ("bytes",)
@@ -92,8 +114,7 @@ def _fields(random: Random, kind: Kind) -> tuple[str, ...]:
     return ()
 
 
-def _bounds(random: Random, kind: Kind, rules: int, waiting: float) -> Bounds:
-    most = {Kind.VALUE_SUM: 12, Kind.EVENT_COUNT: 4, Kind.VALUE_COUNT: 3}.get(kind, rules if kind in TEMPORAL else 8)
+def _bounds(random: Random, kind: Kind, most: int, waiting: float) -> Bounds:
     threshold = random.randint(1, most) + (random.choice((0, 0.5, 0.25)) if kind in NUMERIC else 0)
     if random.random() >= waiting:
         return ((random.choice((Bound.GT, Bound.GTE)), threshold),)
@@ -108,16 +129,10 @@ def _expression(random: Random, rules: int, depth: int = 2) -> Expression:
     return random.choice((Every(parts), Either(parts), Every((parts[0], Without(parts[1]))), Without(Either(parts))))
 
 
-def _asking_for_what_is_fed(made: Sequence[Correlation]) -> list[Correlation]:
-    """Leave out who groups by, or looks at, a field that a judged window below does not feed: linking refuses it."""
-    kept: dict[str, Correlation] = {}
-    for each in made:
-        below = [kept[rule] for rule in each.rules if rule in kept]
-        gone = any(rule not in kept and rule not in DETECTIONS for rule in each.rules)
-        names = {*each.group_by, *each.condition.fields}
-        if not gone and all(_feeds(rule, names, kept) for rule in below):
-            kept[each.ref.id] = each
-    return list(kept.values())
+def _asks_for_what_is_fed(each: Correlation, known: Mapping[str, Correlation]) -> bool:
+    """Tell whether all below feed what it groups by and looks at: linking refuses it otherwise."""
+    names = {*each.group_by, *each.condition.fields}
+    return all(_feeds(known[rule], names, known) for rule in each.rules if rule in known)
 
 
 def _feeds(each: Correlation, names: Iterable[str], known: Mapping[str, Correlation]) -> bool:
@@ -191,11 +206,11 @@ class Lives:
             event = self._event(f"e{name}", delay)
             partition = self._partition(str(event.fields["host"]))
             begin, end = self._silent[partition]
-            if begin <= event.time < end and self._random.random() < 0.9:
+            if begin <= event.time // SECOND < end and self._random.random() < 0.9:
                 continue
             made.append((partition, event))
             if self._random.random() < 0.12:
-                copy = event._replace(arrival=event.arrival + self._random.randint(0, 60))
+                copy = event._replace(arrival=event.arrival + self._random.randint(0, 60 * SECOND))
                 made.append((self._random.randrange(self._partitions), copy))
         return made
 
@@ -205,7 +220,8 @@ class Lives:
     def _event(self, name: str, delay: Delay) -> Happening:
         random = self._random
         near = int(random.gauss(random.choice(self._bursts), 4))
-        time = random.randint(0, self._span) if random.random() < 0.4 else min(self._span, max(0, near))
+        at = random.randint(0, self._span) if random.random() < 0.4 else min(self._span, max(0, near))
+        time = at * SECOND + random.choice((0, 0, 0, 1, SECOND - 1))
         fields: dict[str, Any] = {"host": random.choice(self._hosts), "account": random.choice(self._users)}
         if random.random() < 0.9:
             fields["user"] = random.choice((*self._users, *self._users, None, [], ["anh", 1]))
@@ -217,10 +233,12 @@ class Lives:
 
 def in_time(lateness: int) -> Delay:
     """Return delays within the lateness."""
-    return lambda random: random.choice((0, 0, 1, random.randint(0, lateness)))
+    return lambda random: random.choice((0, 0, SECOND, random.randint(0, lateness), lateness))
 
 
 def sometimes_late(lateness: int) -> Delay:
     """Return delays of which a quarter are beyond the lateness."""
     usual = in_time(lateness)
-    return lambda random: random.randint(lateness + 1, lateness + 120) if random.random() < 0.25 else usual(random)
+    return lambda random: (
+        random.randint(lateness + 1, lateness + 120 * SECOND) if random.random() < 0.25 else usual(random)
+    )

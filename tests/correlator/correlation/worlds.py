@@ -19,13 +19,14 @@ from correlator.correlation.feed import Feeder
 from correlator.correlation.hits import Correlated, Detected
 from correlator.correlation.partition import Partition, Shape
 from correlator.correlation.rule import Correlation
-from correlator.correlation.state import Bounds, Found
+from correlator.correlation.state import NEVER, Bounds, Found
 from correlator.engine.record import Record
 from correlator.hitting import records
 from correlator.source import Rule
 from correlator.syntax import All
 from soc.alerts import Level, RuleRef
 from soc.bus.base import Message
+from soc.clock import SECOND
 from soc.events import Event, LogSource
 from tests.correlator.correlation.model import Answer, Happening
 from tests.correlator.correlation.strategies import DETECTIONS, LATENESS, Delay, Lives, correlations, plan_of
@@ -82,8 +83,8 @@ class World:
 
     # The logs ---------------------------------------------------------------------------------------------------------
 
-    def _pass_time(self, units: int) -> None:
-        self._now += units
+    def _pass_time(self, microseconds: int) -> None:
+        self._now += microseconds
         while self._coming and self._coming[0][1].arrival <= self._now:
             partition, event = self._coming.pop(0)
             self._events[partition].append(event)
@@ -106,7 +107,7 @@ class World:
     # Detection --------------------------------------------------------------------------------------------------------
 
     def _detect(self, number: int) -> Process:
-        life, position, told = self._lives["detect", number], self._read[number], -(10**9)
+        life, position, told = self._lives["detect", number], self._read[number], NEVER
         while True:
             events = self._events[number][position : position + self.random.randint(1, 6)]
             at_end, now = position + len(events) == len(self._events[number]), self._now
@@ -178,11 +179,12 @@ class World:
         """Let everything happen, then everything come to rest, and return the answers."""
         random, end = self.random, max((each.arrival for _, each in self._coming), default=0) + 1
         rate = random.choice((0.02, 0.1, 0.3))  # of time against the processes: they fall behind, or wait for it
+        tick = max(SECOND, end // 5000)
         names = list(self._processes)
         weights = [random.choice((0.1, 1, 3)) for _ in names]
         while self._now < end:
             if random.random() < rate:
-                self._pass_time(random.randint(1, 3))
+                self._pass_time(random.randint(1, 3) * tick)
             elif random.random() < 0.08:
                 self._happen(names)
             else:
@@ -201,7 +203,7 @@ class World:
             for name in random.sample(names, random.randint(1, len(names))):
                 self._crash(name, zombie=random.random() < 0.6)
         elif chance < 0.007 * self.chaos:
-            self._away[random.choice(names)] = self._now + random.randint(1, 60)
+            self._away[random.choice(names)] = self._now + random.randint(1, 60) * SECOND
         elif chance < 0.03 and self._again:
             partition, value = self._again.pop(random.randrange(len(self._again)))
             self._hits[partition].append(value)
@@ -262,7 +264,7 @@ def _event(of: Happening) -> Event:
 
 # Worlds from a seed ---------------------------------------------------------------------------------------------------
 
-EXAMPLES: Final = 5_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 120
+EXAMPLES: Final = 5_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 50
 seeds: Final = st.integers(0, 2**48)
 worlds: Final = settings(
     max_examples=EXAMPLES,
