@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from alerting.visible import iso, visible
 from soc.alerts import Alert, AlertChange, told_apart
-from soc.evidence import told
+from soc.evidence import is_correlation, told
 
 MAX_TAGS: Final = 50
-SEVERAL: Final = "several"
-"""In place of a host or site where a correlation's events have several."""
 MAX_REASONS: Final = 8
 
 
@@ -37,14 +35,20 @@ def facts_of(change: AlertChange) -> dict[str, Any]:
 def headline_of(change: AlertChange) -> str:
     """Return one line that says what happened where, at most 150 characters."""
     alert = change.alert
-    where = f"{where_of(alert)} ({visible(alert.site, 60) or SEVERAL})"
+    where = f"{_where(alert)} ({visible(alert.site, 60) or nameless(alert)})"
     return visible(f"[{change.level.label}] {visible(alert.title, 90)}: {where}", 150)
 
 
-def where_of(alert: Alert) -> str:
-    """Return the host, or else what the group of a correlation over several hosts has in common."""
+def nameless(alert: Alert) -> str:
+    """Return what stands for a host or a site without a name: a correlation's events may have several."""
+    return "several" if is_correlation(alert.reasons) else "none named"
+
+
+def _where(alert: Alert) -> str:
+    """Return the host, or else what the events of a correlation over several hosts have in common."""
     _, group = told(alert.reasons)
-    return visible(alert.host, 60) or visible(", ".join(f"{each.field}={each.value}" for each in group), 60) or SEVERAL
+    shared = ", ".join(f"{each.field}={each.value}" for each in group)
+    return visible(alert.host, 60) or visible(shared, 60) or nameless(alert)
 
 
 def correlation_of(alert: Alert) -> dict[str, Any] | None:

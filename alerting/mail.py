@@ -7,7 +7,7 @@ from typing import Final
 
 import aiosmtplib
 
-from alerting.facts import SEVERAL, facts_of, headline_of, line_of
+from alerting.facts import facts_of, headline_of, line_of, nameless
 from alerting.told import message_id
 from alerting.visible import visible
 from soc.alerts import AlertChange
@@ -31,8 +31,8 @@ def text_of(change: AlertChange) -> str:
         "",
         f"Level:  {facts['level']}",
         f"Rule:   {facts['title']} ({facts['rule']})",
-        f"Host:   {facts['host'] or SEVERAL}",
-        f"Site:   {facts['site'] or SEVERAL}",
+        f"Host:   {facts['host'] or nameless(change.alert)}",
+        f"Site:   {facts['site'] or nameless(change.alert)}",
         f"When:   {facts['time']}",
         f"Alert:  {facts['id']}, revision {facts['revision']}",
     ]

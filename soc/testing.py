@@ -139,8 +139,8 @@ def make_evidence(number: int = 10, **changes: Any) -> Evidence:
         "start": last - 600 * SECOND,
         "end": last,
         "bucket": last // (600 * SECOND) * (600 * SECOND),
-        "condition": "at least 10 within 10 min",
-        "counted": f"{number} events",
+        "condition": "event_count: >= 10 within 10 min",
+        "counted": str(number),
         "hits": number,
         "contributions": seen,
     }

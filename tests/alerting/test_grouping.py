@@ -9,8 +9,9 @@ from alerting.cases import Case, alert_id
 from alerting.grouping import MAX_REASON_TEXT, MAX_REASONS, Outcome, Standing, fold
 from soc.alerts import Act, Action, Alert, AlertKey, Level, Match, Place, Reason, Status
 from soc.clock import DAY, SECOND
+from soc.evidence import is_correlation, told
 from soc.store.base import Stored, Version
-from soc.testing import NOW, make_match
+from soc.testing import NOW, make_correlated, make_evidence, make_match
 
 KEY = "rule|site|host"
 WINDOW = 60
@@ -179,3 +180,20 @@ def test_a_match_without_its_place_is_a_programming_error() -> None:
     """`case_of` lets none through; the fold does not guess."""
     with pytest.raises(ValueError, match="place"):
         first(replace(match(0), place=None))
+
+
+def test_an_alert_of_a_correlation_explains_itself() -> None:
+    """Title, count, what was counted and the group, also where the host is empty; buckets join as matches do."""
+    long = tuple((f"field{number}", "x" * 1000) for number in range(40))
+    matches = [
+        replace(make_correlated(number, evidence=make_evidence(group=long)), alert_key=KEY, host="", correlation=None)
+        for number in range(2)
+    ]
+    ((alert, _),) = first(*(replace(each, place=Place("log", 0, n)) for n, each in enumerate(matches))).alerts
+    assert (alert.title, alert.count, alert.host, alert.site) == ("Failed SSH login 90", 2, "", "district-1")
+    counted, group = told(alert.reasons)
+    assert counted
+    assert (counted.value, counted.pattern) == ("10", "event_count: >= 10 within 10 min")
+    assert is_correlation(alert.reasons)
+    assert len(group) == MAX_REASONS - 1
+    assert {len(each.value) for each in group} == {MAX_REASON_TEXT}

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from alerting.mail import MailSender, compose
 from soc.alerts import Alert, AlertChange, Level, Reason
 from soc.errors import DeadLetter, Retry
+from soc.evidence import reasons_of
 from soc.settings import MailReceiver
-from soc.testing import NOW, make_alert
+from soc.testing import NOW, make_alert, make_evidence
 
 RECEIVER = MailReceiver(name="ops", host="h", sender="soc@example.vn", to=("an@example.vn",))
 
@@ -191,3 +192,27 @@ async def test_recipients_who_have_it_are_not_sent_it_again() -> None:
         with pytest.raises(DeadLetter, match=r"gone@example\.vn: 550"):
             await sender.tell(change())
     assert [mail.rcpt_tos for mail in inbox.mails] == [["ok@example.vn"], ["grey@example.vn"]]
+
+
+def test_a_correlations_mail_says_what_was_counted_in_which_group() -> None:
+    """In one line; where several hosts took part, the subject has the group instead of one."""
+    alert = make_alert(level=Level.HIGH, host="", reasons=reasons_of(make_evidence()))
+    mail = message_from_bytes(compose(RECEIVER, change(alert)).as_bytes(), policy=default)
+    assert isinstance(mail, EmailMessage)
+    text = mail.get_content().replace("\r\n", "\n")
+    assert mail["Subject"].strip() == "[high] Failed SSH login 0: SourceIp=203.0.113.7, User=root (district-1)"
+    assert "Host:   several\n" in text
+    line = "  SourceIp = 203.0.113.7, User = root: counted 10 (event_count: >= 10 within 10 min)\n"
+    assert f"What was correlated:\n{line}" in text
+    assert "What matched first" not in text
+
+
+def test_a_group_of_a_log_cannot_act_in_a_mail() -> None:
+    """Its names and values are the attacker's, and as long as they like."""
+    evil = "x\r\nBcc: all@example.vn\r\n\x1b[2J=?utf-8?q?=0D=0ABcc:_evil@x?=" + "A" * 10_000
+    evidence = make_evidence(group=tuple((f"{n}{evil}", evil) for n in range(100)), counted=evil, condition=evil)
+    raw = compose(RECEIVER, change(make_alert(host="", site="", reasons=reasons_of(evidence)))).as_bytes()
+    mail = message_from_bytes(raw, policy=default)
+    assert sorted(mail.keys()) == sorted(compose(RECEIVER, change()).keys())
+    assert len(raw) < 5_000
+    assert b"\x1b" not in raw

@@ -17,10 +17,11 @@ from soc.bus.base import ALERTS, DEADLETTER, NATIONAL, Bus, Message
 from soc.bus.work import work
 from soc.clock import SECOND, SystemClock
 from soc.errors import Retry
+from soc.evidence import reasons_of
 from soc.metrics import Metrics
 from soc.settings import NationalSettings
 from soc.store.base import Store, Tally
-from soc.testing import NOW, ManualClock, make_alert, make_match
+from soc.testing import NOW, ManualClock, make_alert, make_evidence, make_match
 from tests.alerting.conftest import beside, caught_up, records_of, values_of
 
 HOUR = 3600
@@ -32,6 +33,17 @@ def change(number: int, kind: str = "opened", level: Level = Level.CRITICAL) -> 
     """Return a change of alert `number`."""
     alert = make_alert(number, level=level)
     return AlertChange(alert.id, 1, kind, level, NOW, alert)
+
+
+def test_a_correlation_over_several_hosts_is_as_the_schema_says() -> None:
+    """Its host is empty; its reasons are what was counted and the group; a tally may lack the site too."""
+    alert = make_alert(0, host="", site="", reasons=reasons_of(make_evidence()))
+    told = urgent(AlertChange(alert.id, 1, "opened", Level.CRITICAL, NOW, alert), "Hà Giang")
+    Draft202012Validator(schema("urgent")).validate(numbered(told, Number("urgent", "log", 1), "Hà Giang"))
+    assert [each["field"] for each in told.body["alert"]["reasons"]] == ["event_count", "SourceIp", "User"]
+    tallies = [Tally(Level.HIGH, alert.rule.id, alert.title, "", 3)]
+    made = summary("Hà Giang", START, START + HOUR * SECOND, tallies, tallies)
+    Draft202012Validator(schema("summary")).validate(numbered(made, Number("regular", "log", 1), "Hà Giang"))
 
 
 @pytest.fixture

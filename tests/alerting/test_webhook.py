@@ -4,11 +4,12 @@ import pytest
 from pydantic import SecretStr
 
 from alerting.post import Poster, body_of
-from alerting.webhook import WebhookSender
+from alerting.webhook import WebhookSender, document_of
 from soc.alerts import AlertChange, Level, Reason
 from soc.errors import DeadLetter, Retry, SlowDown
+from soc.evidence import reasons_of
 from soc.settings import WebhookReceiver
-from soc.testing import NOW, make_alert
+from soc.testing import NOW, make_alert, make_evidence
 from tests.alerting.receivers import hooked
 
 ALERT = make_alert(host="máy\x1b[2J", reasons=(Reason("s", None, "<script>alert('&')</script>"),))
@@ -28,6 +29,30 @@ async def test_an_alert_is_posted_with_its_key_and_our_headers() -> None:
     assert body["alert"]["reasons"][0]["value"] == "<script>alert('&')</script>"
     assert b"<" not in hook.raw[0]
     assert "máy".encode() in hook.raw[0]
+
+
+def test_a_correlation_is_told_in_words_and_in_parts() -> None:
+    """A second line for a chat, and what was counted in which group for programs; a detection has neither."""
+    alert = make_alert(host="", reasons=reasons_of(make_evidence(group=(("User", "<b>\x1b[2J"),))))
+    document = document_of(AlertChange(alert.id, 1, "opened", Level.HIGH, NOW, alert))
+    first, second = document["text"].split("\n")
+    assert first == "[high] Failed SSH login 0: User=<b>\\x1b[2J (district-1)"
+    assert second == "User = <b>\\x1b[2J: counted 10 (event_count: >= 10 within 10 min)"
+    assert document["correlation"] == {
+        "type": "event_count",
+        "counted": "10",
+        "asked": "event_count: >= 10 within 10 min",
+        "group": [{"field": "User", "value": "<b>\\x1b[2J"}],
+    }
+    assert "correlation" not in document_of(CHANGE)
+    assert "\n" not in document_of(CHANGE)["text"]
+
+
+def test_a_correlation_without_a_group_over_several_hosts_says_so() -> None:
+    """In place of the host."""
+    alert = make_alert(host="", site="", reasons=reasons_of(make_evidence(group=())))
+    text = document_of(AlertChange(alert.id, 1, "opened", Level.HIGH, NOW, alert))["text"]
+    assert text == "[high] Failed SSH login 0: several (several)\ncounted 10 (event_count: >= 10 within 10 min)"
 
 
 def test_the_body_is_json_in_which_no_html_begins() -> None:

@@ -15,7 +15,7 @@ def test_reasons_say_what_was_counted_and_asked_and_the_group() -> None:
     """The condition first: where a list shows three reasons, it is among them."""
     reasons = reasons_of(make_evidence())
     assert reasons == (
-        Reason("condition", "event_count", "10 events", "at least 10 within 10 min"),
+        Reason("condition", "event_count", "10", "event_count: >= 10 within 10 min"),
         Reason("group-by", "SourceIp", "203.0.113.7"),
         Reason("group-by", "User", "root"),
     )
