@@ -25,7 +25,7 @@ from soc.alerts import Match
 from soc.bus.base import HITS, MATCHES, Bus, Consumer, Message, Record
 from soc.bus.deadletters import Letter, bury, of_record
 from soc.clock import SECOND, Clock
-from soc.errors import DeadLetter
+from soc.errors import DeadLetter, VonggacError
 from soc.metrics import Metrics
 from soc.settings import Settings
 
@@ -90,29 +90,33 @@ class Detector:
         feeder = Feeder(self._rules.plan, self._max_record)
         found, letters = await self._evaluate(records, gate, feeder)
         await bury(self._bus, self._metrics, letters)
-        await self._publish_matches(records, found)
+        for messages in self._publications(match for match, record in found if not self._has_landed(record)):
+            await self._bus.publish(MATCHES, messages)
         if self._rules.plan.linked:
             await self._publish_hits(records, feeder)
-        self._landed.clear()
+            self._landed.clear()
         self._gate = gate  # only now: a batch that comes again is counted once
         self._count(len(records), found)
         self._count_hits(feeder)
         self._costs.look()
 
-    async def _publish_matches(self, records: Sequence[Record], found: Sequence[tuple[Match, Record]]) -> None:
-        """Publish them, but for those that have landed in a batch whose hits did not: soc.hits may be full for hours."""
-        new = (match for match, record in found if record.offset >= self._landed.get(record.partition, 0))
-        for messages in self._publications(new):
-            await self._bus.publish(MATCHES, messages)
-        for record in records:
-            self._landed[record.partition] = max(record.offset + 1, self._landed.get(record.partition, 0))
-
     async def _publish_hits(self, records: Sequence[Record], feeder: Feeder) -> None:
-        """Publish the hits, and behind them how far soc.events has been read."""
-        said = await self._watermarks.after(records)
-        messages = await self._hits(feeder, said)
-        await self._bus.publish(HITS, messages)
-        self._watermarks.acknowledged(said)
+        """Publish the hits, and behind them how far soc.events has been read.
+
+        Where that fails the batch comes again, for hours where soc.hits is full: its matches and dead letters do not.
+        """
+        try:
+            said = await self._watermarks.after(records)
+            await self._bus.publish(HITS, await self._hits(feeder, said))
+            self._watermarks.acknowledged(said)
+        except VonggacError:
+            for record in records:
+                self._landed[record.partition] = max(record.offset + 1, self._landed.get(record.partition, 0))
+            raise
+
+    def _has_landed(self, record: Record) -> bool:
+        """Tell whether the record's matches are acknowledged, from a batch whose hits are not."""
+        return record.offset < self._landed.get(record.partition, 0)
 
     async def _hits(self, feeder: Feeder, said: Said) -> list[Message]:
         if not self._partitions:
@@ -136,7 +140,8 @@ class Detector:
                 if failures:
                     raise _failures(failures)
             except DeadLetter as error:
-                letters.append(of_record(NAME, record, error, self._clock.now()))
+                if not self._has_landed(record):
+                    letters.append(of_record(NAME, record, error, self._clock.now()))
                 failures.clear()
             if monotonic() >= turn:
                 await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from correlator.detect import Detector
 from correlator.flood import FLOOD_RULE
 from correlator.rules import RuleSet
 from soc.alerts import Match
-from soc.bus.base import EVENTS, HITS, MATCHES, Commit, Consumer, Ends, Message, Record, TopicPartition
+from soc.bus.base import DEADLETTER, EVENTS, HITS, MATCHES, Commit, Consumer, Ends, Message, Record, TopicPartition
 from soc.clock import SECOND
 from soc.errors import Retry, SlowDown
 from soc.events import to_wire
@@ -225,10 +225,10 @@ async def until_done(bus: FlakyBus, detector: Detector, consumer: Consumer) -> N
         await consumer.commit({TopicPartition(EVENTS, r.partition): Commit(r.offset + 1) for r in records})
 
 
-async def test_matches_are_not_repeated_while_hits_do_not_land(
+async def test_what_landed_is_not_repeated_while_hits_do_not(
     bus: FlakyBus, detector: Detector, read: Read, metrics: Metrics
 ) -> None:
-    """soc.hits may be full for hours, and each try would put the same matches on soc.matches again."""
+    """soc.hits may be full for hours, and each try would put the same matches and dead letters on the bus again."""
     publish_all, full = bus.publish, True
 
     async def refusing(topic: str, messages: Sequence[Message], *, draining: bool = False) -> None:
@@ -237,6 +237,7 @@ async def test_matches_are_not_repeated_while_hits_do_not_land(
         await publish_all(topic, messages, draining=draining)
 
     bus.publish = refusing  # type: ignore[method-assign]  # soc.hits alone is full
+    await bus.publish(EVENTS, [Message(b"k", b"{broken")])
     await publish(bus, range(10))
     events = await read(EVENTS)
     for batch in (events, events, events[:7]):
@@ -245,6 +246,7 @@ async def test_matches_are_not_repeated_while_hits_do_not_land(
     full = False
     await detector.detect(events)
     assert len(await read(MATCHES)) == len(ids(await read(HITS))) == 10
+    assert len(await read(DEADLETTER)) == 1
     assert (
         value(metrics, "rule_matches_total", rule=RULE) == value(metrics, "hits_fed_total", rule="c-event_count") == 10
     )
