@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from correlator.correlation.conditions import least
 from correlator.correlation.measures import Measure, Number, Total, Variety, amount, total
 from correlator.correlation.plan import Linked
-from correlator.correlation.sliding import Group, Sliding, window_of
+from correlator.correlation.sliding import Disturbed, Group, Sliding, window_of
 from correlator.correlation.state import ARRIVAL, ID, TIME, VALUE, Bounds, Entry, Feed
 
 
@@ -80,7 +80,7 @@ class Counting(Sliding[Measured]):
             else:
                 group.begin += 1
         group.insert(at, entry)
-        self._judge(group, key, entry)
+        self._disturb(key, entry)
         if len(group) > self.bounds.group_hits:
             self._shorten(group)
         return 1
@@ -112,12 +112,12 @@ class Counting(Sliding[Measured]):
             measure.enter(entry)
         return measure.holds(lambda: group[start:stop])
 
-    def _judge(self, group: Measured, key: str, arrived: Entry) -> None:
-        """Judge every hit less than a timespan after one that arrived, in one pass over the hits that they look at."""
-        time, span = arrived[TIME], self.span
-        if self._needless(group, time) and self._needless(group, time + span - 1):
+    def _judge(self, group: Measured, key: str, disturbed: Disturbed) -> None:
+        """See Sliding._judge: in one pass over the hits that they look at."""
+        time, until, span = disturbed.first, disturbed.last + self.span, self.span
+        if all(self._needless(group, bucket * span) for bucket in range(time // span, (until - 1) // span + 1)):
             return
-        at, end = bisect_left(group, (time,)), bisect_left(group, (time + span,))
+        at, end = bisect_left(group, (time,)), bisect_left(group, (until,))
         start = stop = bisect_left(group, (time - span + 1,))
         measure = self._measure()
         while at < end:
@@ -129,7 +129,7 @@ class Counting(Sliding[Measured]):
                 measure.leave(group[start])
                 start += 1
             if measure.holds(lambda first=start, last=stop: group[first:last]):  # type: ignore[misc]
-                self._hold_all(group, key, group[at:stop], arrived)
+                self._hold_all(group, key, group[at:stop], disturbed.arrived)
             at = stop
 
     def _hold_all(self, group: Measured, key: str, hits: Sequence[Entry], arrived: Entry) -> None:

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import islice
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from correlator.correlation.hits import EVENT, Hit, Origin
 from correlator.correlation.plan import Linked
@@ -65,6 +65,19 @@ class Group(list[Entry]):
         return len(self)
 
 
+class Disturbed(NamedTuple):
+    """Hits of one record and group that came behind others: the first and last time, and which of them arrived last."""
+
+    first: int
+    last: int
+    arrived: Entry
+
+    def widened(self, entry: Entry) -> "Disturbed":
+        """Return it with one more hit."""
+        arrived = entry if entry[ARRIVAL] > self.arrived[ARRIVAL] else self.arrived
+        return Disturbed(min(self.first, entry[TIME]), max(self.last, entry[TIME]), arrived)
+
+
 G = TypeVar("G", bound=Group)
 
 
@@ -80,7 +93,7 @@ class Sliding(State, Generic[G]):
         self._buckets: list[int] = []
         self._grain = max(GRAIN, self.span // 8)
         self._outcome = Outcome()
-        self._taken = 0
+        self._disturbed: dict[str, Disturbed] = {}
 
     @abstractmethod
     def _new(self) -> G:
@@ -89,6 +102,10 @@ class Sliding(State, Generic[G]):
     @abstractmethod
     def _add(self, group: G, key: str, entry: Entry) -> int:
         """Take one hit and judge what it may complete. Return 1 where it is held under its offset, else 0."""
+
+    @abstractmethod
+    def _judge(self, group: G, key: str, disturbed: "Disturbed") -> None:
+        """Judge every hit less than a timespan after those that came behind others."""
 
     @abstractmethod
     def _drop(self, group: G, before: int) -> list[Entry]:
@@ -109,6 +126,8 @@ class Sliding(State, Generic[G]):
                 group = self._begun(key, time)
             groups[key] = group
             made += add(group, key, (time, identity, arrival, offset, number, value, origins[origin], carried))
+        if self._disturbed:
+            self._judge_disturbed()
         self._offsets.add(offset, made)
         self.tally.taken += len(hits)
         self.tally.hits += made
@@ -130,6 +149,16 @@ class Sliding(State, Generic[G]):
     def lowest(self, position: int) -> int:
         """See State.lowest."""
         return self._offsets.lowest(position)
+
+    def _disturb(self, key: str, entry: Entry) -> None:
+        """Have the group judged once when the record is taken: late hits by the hundred must not cost as many passes."""
+        before = self._disturbed.get(key)
+        self._disturbed[key] = Disturbed(entry[TIME], entry[TIME], entry) if before is None else before.widened(entry)
+
+    def _judge_disturbed(self) -> None:
+        for key, disturbed in self._disturbed.items():
+            self._judge(self.groups[key], key, disturbed)
+        self._disturbed.clear()
 
     # Groups ---------------------------------------------------------------------------------------------------------
 

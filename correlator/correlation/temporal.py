@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from correlator.correlation.conditions import expected, least
 from correlator.correlation.plan import Linked
-from correlator.correlation.sliding import Group, Sliding, window_of
+from correlator.correlation.sliding import Disturbed, Group, Sliding, window_of
 from correlator.correlation.state import ARRIVAL, ID, NEVER, NUMBER, TIME, Bounds, Entry, Feed
 
 
@@ -61,7 +61,7 @@ class Temporal(Sliding[Lanes]):
                 return self._again(group, key, lane, at, entry)
             lane.insert(at, entry)
             group.latest[entry[NUMBER]] = max(time, group.latest[entry[NUMBER]])
-            self._judge(group, key, entry)
+            self._disturb(key, entry)
         if len(lane) > self.bounds.group_hits:
             self._cut(lane)
         return 1
@@ -82,17 +82,18 @@ class Temporal(Sliding[Lanes]):
         """Return whether the condition can hold at a hit of that rule."""
         return True
 
-    def _judge(self, group: Lanes, key: str, arrived: Entry) -> None:
-        """Judge every hit less than a timespan after one that arrived."""
-        time = arrived[TIME]
+    def _judge(self, group: Lanes, key: str, disturbed: Disturbed) -> None:
+        """See Sliding._judge."""
+        if not self._says(sum(1 << number for number, lane in enumerate(group.lanes) if lane)):
+            return
         for lane in group.lanes:
-            for at in lane[bisect_left(lane, (time,)) : bisect_left(lane, (time + self.span,))]:
+            for at in lane[bisect_left(lane, (disturbed.first,)) : bisect_left(lane, (disturbed.last + self.span,))]:
                 if not self._may_hold_at(at):
                     break
                 if self._needless(group, at[TIME]) or (group.held and at[ID] in group.held):
                     continue
                 if self._is_true(group, at):
-                    self._holds(group, key, at, arrived)
+                    self._holds(group, key, at, disturbed.arrived)
 
     def _at_newest(self, group: Lanes, at: Entry) -> bool:
         """Return whether the condition holds at a hit that is behind all others."""
