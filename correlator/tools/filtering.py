@@ -58,7 +58,7 @@ def _check(effect: Effect, document: Written) -> Iterator[Warned]:
 
 def _of_condition(effect: Effect) -> Iterator[tuple[str, str]]:
     condition = effect.filter.condition
-    if not _excludes(condition, negated=False):
+    if not excludes(condition):
         yield (
             "requires",
             "the condition has no `not`: its rules fire only where it is true; put `not` before what it hides",
@@ -72,8 +72,12 @@ def _of_condition(effect: Effect) -> Iterator[tuple[str, str]]:
         yield from _beside_rules(effect)
 
 
+def excludes(condition: Node) -> bool:
+    """Tell whether a part of the condition is asked not to hold: then it can hide what has that part."""
+    return _excludes(condition, negated=False)
+
+
 def _excludes(node: Node, *, negated: bool) -> bool:
-    """Tell whether a test stands under an odd number of `not`."""
     match node:
         case Test():
             return negated

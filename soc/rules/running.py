@@ -1,4 +1,4 @@
-"""The commands that run rules over events, and tell what they can see and cost: match, coverage, convert, bench, top."""
+"""The commands that run rules over events, and tell what they find and cost: match, preview, coverage, bench and others."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,10 @@ RulesOption = Annotated[
 ]
 Recordings = Annotated[list[Path], typer.Argument(help="JSON, EVTX or syslog, also .gz and .zst; folders are walked.")]
 MatchFormat = Annotated[Literal["table", "jsonl", "json"], typer.Option("--format", "-f", help="How it is shown.")]
+PreviewFormat = Annotated[Literal["table", "jsonl"], typer.Option("--format", "-f", help="How it is shown.")]
+SamplesShown = Annotated[
+    int, typer.Option("--samples", "-n", min=0, help="Hidden matches that are shown of each rule.")
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write there, not to standard output.")]
 Order = Annotated[Literal["level", "time"], typer.Option(help="Order of the table's rows.")]
 Each = Annotated[bool, typer.Option("--each", help="A row for each match, not for each rule and host.")]
@@ -80,6 +84,38 @@ def match(
     )
     with explained():
         raise typer.Exit(run(loaded, files, selection.choice(loaded, rules), wanted))
+
+
+@app.command()
+@selecting
+def preview(
+    *,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILTER", help="A filter's file, or a part of its id, title or file name that no other has."
+        ),
+    ],
+    files: Recordings,
+    selection: Selection,
+    rules: RulesOption = None,
+    form: PreviewFormat = "table",
+    output: Output = None,
+    samples: SamplesShown = 3,
+    workers: Workers = 0,
+    product: Product = None,
+    category: LogsourcePart = None,
+    service: LogsourcePart = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Say which matches on recordings a filter would hide."""
+    from soc.rules.preview import Wanted, run  # noqa: PLC0415 - `soc --help` must stay quick
+
+    loaded = settings_of(settings)
+    stated = LogSource(product, category, service)
+    with explained():
+        wanted = Wanted(logsource=stated, format=form, output=output, samples=samples, workers=workers)
+        raise typer.Exit(run(loaded, name, files, selection.choice(loaded, rules), wanted))
 
 
 @app.command()

@@ -1,7 +1,11 @@
-"""The rules on one part of a recording: what a worker does. Only a record that matched is made an event."""
+"""The rules on one part of a recording: what a worker does. Only a record that matched is made an event.
+
+Hits of correlations are told beside the matches: who takes in the results of all workers correlates.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -12,8 +16,10 @@ from collectors.sources.files import DamagedError
 from collectors.sources.parts import Lines, Part, json_lines
 from collectors.sources.quick import Flat, fields_of
 from collectors.sources.record import Origin
+from correlator.correlation.feed import Feeder
 from correlator.rules import Hit, RuleSet
 from correlator.source import Rule
+from correlator.tools.replaying import MAX_BYTES, Fed
 from soc.alerts import Reason
 from soc.errors import DeadLetter, Stop
 from soc.events import Event, LogSource
@@ -27,7 +33,10 @@ WARMING: Final = 64 * 1024
 
 
 class Found(NamedTuple):
-    """A rule, by its place among the rules, fired on record `number` of the part. `time`: None where it states none."""
+    """A rule, by its place among the rules, fired on record `number` of the part. `time`: None where it states none.
+
+    `fields` and `logsource` are the event's, where they are wanted.
+    """
 
     rule: int
     number: int
@@ -35,6 +44,14 @@ class Found(NamedTuple):
     host: str
     reasons: tuple[Reason, ...]
     fields: dict[str, Any] | None
+    logsource: LogSource | None = None
+
+
+class Correlating(NamedTuple):
+    """Hits that record `number` of the part gave to correlations. Their ids are for whoever knows the file to make."""
+
+    number: int
+    fed: list[Fed]
 
 
 class Unreadable(NamedTuple):
@@ -52,14 +69,20 @@ class Position(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The part's end: how many records it had, how many events they were, and which rules failed on how many."""
+    """The part's end: how many records it had, how many events they were, and which rules failed on how many.
+
+    What correlations could not count: `undated` records that state no time, and, by the correlation's id, how many
+    lacked a field of its group.
+    """
 
     records: int
     events: int
     failed: dict[int, int]
+    undated: int = 0
+    ungrouped: Mapping[str, int] = MappingProxyType({})
 
 
-Item = Found | Unreadable | Position | Done
+Item = Found | Correlating | Unreadable | Position | Done
 
 
 class Scanner:
@@ -73,11 +96,15 @@ class Scanner:
         self._origin = Origin("", "", options)  # ids are of no use here
         self._flat = Flat(options.logsource)
         self._with_fields = with_fields
+        self._feeds = rules.plan.feeds
+        self._silenced = rules.plan.silenced
         self._begin()
 
     def _begin(self) -> None:
         self._records = self._events = 0
         self._failed: Counter[int] = Counter()
+        self._feeder = Feeder(self._rules.plan, MAX_BYTES)
+        self._undated = 0
 
     def __call__(self, part: Part) -> Iterator[Item]:
         """Yield what the part holds, in order, and Done last."""
@@ -89,7 +116,7 @@ class Scanner:
             yield Unreadable(self._records + 1, "truncated", str(error))
         except (Stop, OSError) as error:
             yield Unreadable(0, "unreadable_file", str(error))
-        yield Done(self._records, self._events, dict(self._failed))
+        yield Done(self._records, self._events, dict(self._failed), self._undated, dict(self._feeder.ungrouped))
 
     def warm(self, parts: Iterable[Part]) -> None:
         """Have the engine built for what the parts' first records are; nothing is told of them."""
@@ -174,9 +201,9 @@ class Scanner:
             yield Unreadable(number, event.reason, event.detail)
             return
         time = None if "clock" in _source(event) else event.time
-        fields = event.fields if self._with_fields else None
+        told = (event.fields, event.logsource) if self._with_fields else (None, None)
         for hit in hits:
-            yield Found(self._places[id(hit.rule)], number, time, event.host, hit.reasons, fields)
+            yield Found(self._places[id(hit.rule)], number, time, event.host, hit.reasons, *told)
 
     def _note_failure(self, rule: Rule, _error: Exception) -> None:
         self._failed[self._places[id(rule)]] += 1

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from correlator.correlation.rule import Correlation
 from correlator.source import Rule
 from soc import printing
-from soc.alerts import Level, told_apart
+from soc.alerts import Evidence, Level, told_apart
 from soc.errors import Stop
 from soc.rules.scan import Found
 
@@ -30,27 +31,56 @@ MOST_ROWS: Final = 100_000
 
 
 class Hit(NamedTuple):
-    """A match: the recording, the rule, and what was found; its number is the record's in the file."""
+    """A match: the recording, the rule, and what was found; its number is the record's in the file.
+
+    `evidence`: what a correlation's match was made of; it is of no one record of a recording.
+    """
 
     path: Path
-    rule: Rule
+    rule: Rule | Correlation
     found: Found
+    evidence: Evidence | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return the JSON-ready form."""
         ref, found = self.rule.ref, self.found
-        document = {
+        document: dict[str, Any] = {
             "time": None if found.time is None else _moment(found.time),
             "level": ref.level.label,
             "title": ref.title,
             "rule": ref.id,
             "tags": ref.tags,
             "host": found.host,
-            "file": str(self.path),
-            "record": found.number,
+            "file": None if self.evidence else str(self.path),
+            "record": None if self.evidence else found.number,
             "reasons": [reason._asdict() for reason in found.reasons],
         }
+        if self.evidence:
+            document["correlation"] = _evidence(self.evidence)
         return document if found.fields is None else {**document, "fields": found.fields}
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "kind": evidence.kind,
+        "group": dict(evidence.group),
+        "start": _moment(evidence.start),
+        "end": _moment(evidence.end),
+        "condition": evidence.condition,
+        "counted": evidence.counted,
+        "hits": evidence.hits,
+        "contributions": [
+            {
+                "time": _moment(each.time),
+                "rule": each.rule,
+                "host": each.host,
+                "value": each.value,
+                "record": each.event_id,
+            }
+            for each in evidence.contributions
+        ],
+        "incomplete": evidence.incomplete,
+    }
 
 
 class Sink(Protocol):
@@ -66,14 +96,21 @@ class Sink(Protocol):
 @contextmanager
 def opened(kind: Format, output: Path | None, sort: Sort, *, each: bool, limit: int) -> Iterator[Sink]:
     """Give what shows matches on standard output or in a file, and finish it unless something was raised."""
+    with writing(output) as out:
+        sink: Sink = Rows(out, sort, each=each, limit=limit) if kind == "table" else Documents(out, limit, kind)
+        yield sink
+        sink.finish()
+
+
+@contextmanager
+def writing(output: Path | None) -> Iterator[IO[bytes]]:
+    """Give a file that is written anew, or standard output, which somebody may close who has seen enough."""
     try:
         out: IO[bytes] = output.open("wb") if output else sys.stdout.buffer
     except OSError as error:
         raise Stop(f"{output}: cannot be written: {error.strerror}") from None
     try:
-        sink: Sink = Rows(out, sort, each=each, limit=limit) if kind == "table" else Documents(out, limit, kind)
-        yield sink
-        sink.finish()
+        yield out
         out.flush()
     except BrokenPipeError:  # `| head` has seen enough
         raise SystemExit(0) from None
@@ -99,7 +136,7 @@ class Documents:
         """Write one match."""
         if self._limit and self._written >= self._limit:
             return
-        self._out.write((self._between if self._written else b"") + _json(hit.to_document()) + self._after)
+        self._out.write((self._between if self._written else b"") + encoded(hit.to_document()) + self._after)
         self._written += 1
 
     def finish(self) -> None:
@@ -119,7 +156,7 @@ class _Row:
 
 
 class Rows:
-    """A table: a row for each rule and host, with the first match; or a row for each match."""
+    """A table: a row for each rule and host, of a correlation each group, with the first match; or for each match."""
 
     def __init__(self, out: IO[bytes], sort: Sort, *, each: bool, limit: int) -> None:
         """Show at most `limit` rows, or all for 0."""
@@ -132,7 +169,8 @@ class Rows:
 
     def take(self, hit: Hit) -> None:
         """Put one match with those of its row."""
-        key: object = len(self._rows) if self._each else (hit.rule.ref.id, hit.found.host)
+        about = hit.evidence.group if hit.evidence else hit.found.host
+        key: object = len(self._rows) if self._each else (hit.rule.ref.id, about)
         row = self._rows.get(key)
         if row is None:
             if len(self._rows) >= MOST_ROWS:
@@ -149,7 +187,7 @@ class Rows:
         """Print the table."""
         key = _by_level if self._sort == "level" else _by_time
         rows = heapq.nsmallest(self._limit or len(self._rows), self._rows.values(), key=key)
-        console = _console(self._out)
+        console = console_of(self._out)
         if rows:
             console.print(_table(rows, each=self._each))
         if hidden := len(self._rows) - len(rows):
@@ -164,7 +202,8 @@ def _moment(time: int) -> str:
     return f"{seconds[:10]}T{seconds[11:-1]}.{time // 1000 % 1000:03}Z" if seconds.endswith("Z") else seconds
 
 
-def _console(out: IO[bytes]) -> Console:
+def console_of(out: IO[bytes]) -> Console:
+    """Return a console that writes there: the terminal, or a file of wide lines."""
     if out is sys.stdout.buffer:
         return Console()
     return Console(file=_Encoded(out), width=200)  # type: ignore[arg-type] # it writes and flushes
@@ -198,18 +237,29 @@ def _table(rows: list[_Row], *, each: bool) -> Table:
             Text("-" if found.time is None else printing.moment(found.time).removesuffix("Z")),
             *([] if each else [Text(f"{row.count:,}")]),
             Text(printing.visible(found.host or "-", 60)),
-            Text(printing.visible(rule.title, 150), style="bold").append_text(_why(found)),
+            Text(printing.visible(rule.title, 150), style="bold").append_text(_why(row.hit)),
         ]
         table.add_row(*cells)
     return table
 
 
-def _why(found: Found) -> Text:
-    why = Text("\n" if found.reasons else "", style="not bold")
-    for reason in told_apart(found.reasons)[:4]:
-        why.append(printing.visible(f"{reason.field or 'keyword'}=", 60), style="not bold dim")
-        why.append(f"{printing.visible(reason.excerpt(100), 100)}  ", style="not bold")
+def _why(hit: Hit) -> Text:
+    reasons = _of_correlation(hit.evidence) if hit.evidence else _of_rule(hit.found)
+    why = Text("\n" if reasons else "", style="not bold")
+    for name, value in reasons:
+        why.append(printing.visible(f"{name}=" if name else "", 60), style="not bold dim")
+        why.append(f"{printing.visible(value, 100)}  ", style="not bold")
     return why
+
+
+def _of_rule(found: Found) -> list[tuple[str, str]]:
+    return [(each.field or "keyword", each.excerpt(100)) for each in told_apart(found.reasons)[:4]]
+
+
+def _of_correlation(evidence: Evidence) -> list[tuple[str, str]]:
+    """Return the group, then what was counted of how many events, and what was asked."""
+    events = "1 event" if evidence.hits == 1 else f"{evidence.hits:,} events"
+    return [*evidence.group[:3], ("", events), (evidence.condition.partition(":")[0], evidence.counted)]
 
 
 def _by_level(row: _Row) -> tuple[int, float]:
@@ -225,7 +275,7 @@ def _when(row: _Row) -> float:
     return float("inf") if time is None else time
 
 
-def _json(document: dict[str, Any]) -> bytes:
+def encoded(document: dict[str, Any]) -> bytes:
     """Return the JSON; what JSON can be read as but not written is left out, and the match stands."""
     try:
         return orjson.dumps(document)
@@ -252,6 +302,8 @@ def summary(told: "Summary") -> None:
         )
     for title, count in told.failed.most_common(8):
         console.print(Text(printing.visible(f"rule failed on {count:,} events: {title}", 300), style="yellow"))
+    for remark in told.remarks:
+        console.print(Text(printing.visible(remark, 300), style="yellow"))
     if told.passed_over:
         console.print(Text(f"{told.passed_over:,} files in the folders are no recordings by their names", style="dim"))
     rate = told.events / told.seconds if told.seconds else 0
