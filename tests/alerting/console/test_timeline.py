@@ -123,7 +123,7 @@ async def test_the_alert_page_tells_what_was_counted(console: World) -> None:
     text = " ".join(page.text.split())
     for part in (
         "10 events asked: at least 3 within 200 s", "SourceIp203.0.113.7", "21:13:23.000", "+3 s", "+1 s",
-        "Failed login", "db02", "lan", "Đăng nhập", "Many logins", "3 of 5 shown, the latest; 2 were not kept",
+        "Failed login", "db02", "lan", "Đăng nhập", "Many logins", "The latest 3 of 5 events; 2 were not kept",
         "window begins, 2026-09-21", "21:15:00.000 window ends, 3 min 20 s long · 2 hosts took part", "on several hosts",
     ):  # fmt: skip
         assert part in text, part
@@ -136,11 +136,22 @@ async def test_the_alert_page_tells_what_was_counted(console: World) -> None:
     assert "several" in Page((await console.client.get("/alerts")).text).text
 
 
+async def test_only_the_newest_match_of_an_alert_is_unfolded(console: World) -> None:
+    """Of the others the drawing is seen; their events are a click away."""
+    first, second = correlated(counted(0)), correlated(counted(1))
+    second = replace(second, id="2", time=first.time + 1, place=Place("log", 0, 1))
+    await console.put(replace(alert_of(first), place=Place("log", 0, 1)), matches=[first, second])
+    page = Page((await console.client.get(f"/alerts/{alert_of(first).id}")).text)
+    assert len(page.all("svg")) == 2
+    assert ["open" in tag.attributes for tag in page.all("details")] == [True, False]
+
+
 async def test_all_events_of_a_match_are_one_click_away(console: World) -> None:
     """As the whole of a raw record is."""
     match = correlated(*(counted(number) for number in range(30)))
     await console.put(alert_of(match), matches=[match])
     page = Page((await console.client.get(f"/alerts/{alert_of(match).id}")).text)
+    assert "Show all 30" in page.text
     assert len(page.all("button", **{"class": "copy"})) == SHOWN
     more = next(tag.attributes["href"] for tag in page.all("a") if "full=" in (tag.attributes["href"] or ""))
     assert len(Page((await console.client.get(more or "")).text).all("button", **{"class": "copy"})) == 30
