@@ -75,7 +75,7 @@ class Watermarks:
         The time is taken before the ends are asked. What the ends leave out was appended after they were asked, and so
         after that time; the other way round, what came in between would be passed over.
         """
-        now = self._clock.now()
+        now = self._clock.now() // 1000 * 1000  # Kafka's times have milliseconds
         ends = await self._bus.ends(EVENTS)
         watermark = now - self._lateness - self._difference
         found: dict[int, Detected] = {}

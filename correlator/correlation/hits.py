@@ -97,17 +97,18 @@ def encode(batch: Batch) -> bytes:
 def encoded(hits: Sequence[tuple[str, Hit]], clocks: Sequence[Detected | Correlated], max_bytes: int) -> list[bytes]:
     """Return the values of as few records as hold the hits, each with its version, in order, and then the clocks.
 
-    None is larger than `max_bytes` unless one hit, or the clocks, are by themselves. Raises DeadLetter as `encode` does.
+    None is larger than `max_bytes` unless one hit, or one clock, is by itself. Raises DeadLetter as `encode` does.
     """
     versions: dict[str, list[Hit]] = {}
     for version, hit in hits:
         versions.setdefault(version, []).append(hit)
     value = encode(Batch(versions, clocks))
-    if len(value) <= max_bytes or len(hits) + bool(clocks) <= 1:
+    if len(value) <= max_bytes or len(hits) + len(clocks) <= 1:
         return [value]
-    if len(hits) == 1:
-        return [*encoded(hits, (), max_bytes), *encoded((), clocks, max_bytes)]
-    middle = len(hits) // 2
+    if not hits:
+        middle = len(clocks) // 2
+        return [*encoded((), clocks[:middle], max_bytes), *encoded((), clocks[middle:], max_bytes)]
+    middle = (len(hits) + 1) // 2
     return [*encoded(hits[:middle], (), max_bytes), *encoded(hits[middle:], clocks, max_bytes)]
 
 

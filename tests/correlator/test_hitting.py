@@ -69,6 +69,10 @@ def test_no_record_is_too_large() -> None:
     messages = records(hits, CLOCKS, 1, 2_000)
     assert max(len(message.value) for message in messages) <= 2_000
     assert [each for message in messages for each in read(message)[0]] == hits
+    marks = [Detected(number, 0, 0) for number in range(1000)]
+    messages = records([], marks, 1, 2_000)
+    assert max(len(message.value) for message in messages) <= 2_000
+    assert [clock[1] for message in messages for clock in read(message)[1]] == list(range(1000))
     large, behind = records([("v", hit(1, "x" * 3_000))], CLOCKS, 1, 2_000)
     assert (len(read(large)[0]), len(read(large)[1])) == (1, 0)
     assert (len(read(behind)[0]), len(read(behind)[1])) == (0, 2)
