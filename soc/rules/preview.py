@@ -174,7 +174,8 @@ class Tally:
 
 def tested(hit: Hit, fields: Iterable[str]) -> dict[str, str]:
     """Return what the event calls the fields that the filters test: its own name to the rule's."""
-    names = native(hit.rule.logsource, hit.found.logsource).names if hit.found.logsource else {}
+    of_rule = hit.rule.logsource if isinstance(hit.rule, Rule) else LogSource()
+    names = native(of_rule, hit.found.logsource).names if hit.found.logsource else {}
     return {names.get(name, name): name for name in fields}
 
 

@@ -1,15 +1,17 @@
 """Filters on rules: which rules they change and how, until when, and what is said of those that change none."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 from sigma.collection import SigmaCollection
+from sigma.exceptions import SigmaError
 
 from correlator.choice import Choice
 from correlator.choice import apply as chosen
@@ -25,6 +27,7 @@ from soc.testing import NOW, make_rule
 from tests.correlator.compiler.test_filters import OF_THE_SPECIFICATION
 from tests.correlator.engine.agreement import Tally, agree
 from tests.correlator.strategies import LOGSOURCE, conditions, events, rule_of
+from tests.correlator.written import CONDITIONS, selections
 
 RAR: Final = "6f3e2987-db24-4c78-a860-b4f4095a7095"
 WINDOWS: Final = LogSource("windows", "process_creation", None)
@@ -184,6 +187,48 @@ def _of_pysigma(own: LogSource, other: LogSource) -> bool:
     }
     collection = SigmaCollection.from_dicts([rule, each])
     return len(collection.rules[0].detection.detections) > 1  # type: ignore[union-attr] # the rule comes first
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much])
+@given(
+    st.sampled_from(CONDITIONS), st.sampled_from(CONDITIONS), st.lists(selections, min_size=6, max_size=6),
+    st.lists(events, max_size=4),
+)  # fmt: skip
+def test_a_filter_means_what_pysigma_makes_of_it(
+    tmp_path: Path, own: str, added: str, parts: list[Any], given_events: list[dict[str, Any]]
+) -> None:
+    """Selections of one name in both, patterns of names and all: what pySigma puts into the rule fires on the same."""
+    rule = _document("detection", own, parts[:3])
+    each = _document("filter", added, parts[3:])
+    file = tmp_path / "rules.yml"
+    file.write_text("\n---\n".join(json.dumps(part) for part in (rule, each, _by_pysigma(rule, each))), "utf-8")
+    compiled = compile_files([file], {})
+    assume(not compiled.failures)
+    filtered = apply(replace(compiled, rules=compiled.rules[:1]), NOW).compiled.rules[0]
+    theirs = compiled.rules[1]
+    for fields in given_events:
+        fired_on = [bool(RuleSet([one]).evaluate(LOGSOURCE, dict(fields))) for one in (filtered, theirs)]
+        assert fired_on[0] is fired_on[1], fields
+
+
+def _document(kind: str, condition: str, parts: Sequence[Any]) -> dict[str, Any]:
+    logsource = {"product": "linux", "service": "sshd"}
+    content = {**dict(zip("abc", parts, strict=True)), "condition": condition}
+    rules = {"rules": "any"} if kind == "filter" else {}
+    return {"title": f"A {kind}", "logsource": logsource, kind: {**rules, **content}}
+
+
+def _by_pysigma(rule: dict[str, Any], each: dict[str, Any]) -> dict[str, Any]:
+    """Return the rule with the filter as pySigma puts it there: its names for selections, its condition."""
+    try:
+        detection = SigmaCollection.from_dicts([rule, each]).rules[0].detection  # type: ignore[union-attr] # the rule
+    except SigmaError:
+        reject()
+    (prefix,) = {name.removesuffix("_a") for name in detection.detections if name.endswith("_a")}
+    renamed = {f"{prefix}_{name}": each["filter"][name] for name in "abc"}
+    own = {name: rule["detection"][name] for name in "abc"}
+    return {**rule, "title": "Theirs", "detection": {**own, **renamed, "condition": detection.condition[0]}}
 
 
 # What it means ---------------------------------------------------------------------------------------------------------
