@@ -5,6 +5,8 @@ from typing import Final
 from tests.correlator.semantics import (
     comparisons,
     conditions,
+    correlation_types,
+    correlations,
     encodings,
     expressions,
     filters,
@@ -15,6 +17,7 @@ from tests.correlator.semantics import (
     strings,
     structure,
     values,
+    windows,
 )
 from tests.correlator.semantics.clause import Area
 
@@ -33,5 +36,8 @@ AREAS: Final[tuple[Area, ...]] = tuple(
         references,
         conditions,
         filters,
+        correlations,
+        correlation_types,
+        windows,
     )
 )

@@ -26,25 +26,42 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """Whole documents, events with their seconds, each as it comes, and how many matches the correlations make of them."""
+
+    documents: str
+    events: tuple[tuple[float, Mapping[str, Any]], ...]
+    matches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Whole documents, a correlation of which is refused. `reason`: a regular expression found in the message."""
+
+    documents: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Clause:
     """What we do, in one line, and where that is written.
 
-    `source`: a heading of the rules specification, its modifiers appendix or the filters specification, or SILENT. `why`: the reason, where the
-    specification is silent or we differ. `placeholders` are those of all examples. A clause about what is refused
-    begins with a refusal.
+    `source`: a heading of the rules specification, its modifiers appendix, the filters specification or the correlation
+    rules specification, or SILENT. `why`: the reason, where the specification is silent or we differ. `placeholders` are
+    those of all examples. A clause about what is refused begins with a refusal.
     """
 
     name: str
     source: str
     choice: str
-    examples: tuple[Example | Refusal, ...]
+    examples: tuple[Example | Refusal | Course | Rejection, ...]
     why: str = ""
     placeholders: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:
         """Whether the clause is about what is refused."""
-        return isinstance(self.examples[0], Refusal)
+        return isinstance(self.examples[0], Refusal | Rejection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import pytest
 
 from correlator import load, matching
 from correlator.compiler import compile as compiler
-from correlator.compiler import condition, document, files
+from correlator.compiler import condition, correlation, criterion, document, files, relation
+from correlator.correlation import draft, feed
 from correlator.engine import atoms, memory, plain
 from tests.correlator.semantics.areas import AREAS
 from tests.correlator.semantics.page import page
@@ -18,6 +19,10 @@ BOUNDS: Final = [
     f"{plain.MAX_REASONS} of {plain.MAX_VALUE} characters",
     f"{files.MAX_FILE // 2**20} MiB, nested {document.MAX_DEPTH} deep, {document.MAX_NODES:,} values",
     f"{condition.MAX_DEPTH} parentheses",
+    f"{correlation.MAX_RULES} rules, {criterion.MAX_FIELDS} fields to group by or look at, {criterion.MAX_FIELDS} aliases",
+    f"{relation.MAX_WORDS:,} words and {relation.MAX_DEPTH} parentheses and negations",
+    f"on top of each other | {draft.MAX_LEVELS} |",
+    f"a value of a group or a count | {feed.MAX_TEXT} characters",
     f"{compiler.MAX_SECONDS:g} s of processor time / {compiler.MAX_MEMORY // 2**30} GiB, {load.TIMEOUT:g} s",
     f"{atoms.MAX_NUMBER} characters |",
 ]
