@@ -41,6 +41,13 @@ def test_a_day_after_three_days() -> None:
 @given(seed=seeds)
 def test_what_is_drained_in_order_is_found_as_if_live(seed: int) -> None:
     """At any speed, onto any partitions, with others live meanwhile and everything crashing."""
+    scene, own = drained(seed)
+    wanted = expected(own, scene.correlations, scene.shape[2])
+    assert of_laptop(scene.correlations, World(scene).run()) == of_laptop(scene.correlations, wanted)
+
+
+def drained(seed: int) -> tuple[Scene, list[Happening]]:
+    """Return a world and what is the laptop's of it."""
     random = Random(seed)
     shape = (random.randint(1, 4), random.randint(1, 4), random.choice((3, 8, 15)) * SECOND)
     rules = correlations(random, OWN, waiting=0.2)
@@ -48,11 +55,11 @@ def test_what_is_drained_in_order_is_found_as_if_live(seed: int) -> None:
     live = Lives(random, shape[0], shape[2]).events(random.randint(10, 40), in_time(shape[2]))
     spread = random.random() < 0.5
     mine = [(random.randrange(shape[0]) if spread else 0, each) for each in own]
-    found = World(Scene(seed, rules, [*live, *mine], shape, random.choice((0, 1, 3)))).run()
-    assert _of_laptop(rules, found) == _of_laptop(rules, expected(own, rules, shape[2]))
+    return Scene(seed, rules, [*live, *mine], shape, random.choice((0, 1, 3))), own
 
 
-def _of_laptop(rules: Sequence[Correlation], answers: set[Answer]) -> set[Answer]:
+def of_laptop(rules: Sequence[Correlation], answers: set[Answer]) -> set[Answer]:
+    """Return what is found in its groups by what is judged at hits all the way down."""
     judged_at_hits = pure(rules)
     return {each for each in answers if each.rule in judged_at_hits and each.group[0] == LAPTOP}
 

@@ -3,6 +3,8 @@
 Of windows that are judged once those count that arrived before the end and the lateness, whoever read them when.
 """
 
+from collections.abc import Sequence
+
 from hypothesis import given
 
 from correlator.correlation.rule import Correlation
@@ -32,7 +34,7 @@ def test_nothing_is_false_and_nothing_in_time_is_lost(seed: int) -> None:
 def test_a_window_counts_what_arrived_before_its_end_and_the_lateness(seed: int) -> None:
     """Of correlations of detection rules: exactly that, however far behind the processes were."""
     scene = made(seed, sometimes_late, waiting=0.8)
-    rules = _over_detections(scene.correlations) - pure(scene.correlations)
+    rules = over_detections(scene.correlations) - pure(scene.correlations)
     assert of(rules, World(scene).run()) == of(rules, expected(scene.happenings, scene.correlations, scene.shape[2]))
 
 
@@ -41,9 +43,10 @@ def test_a_window_counts_what_arrived_before_its_end_and_the_lateness(seed: int)
 def test_another_schedule_finds_the_same_of_windows(seed: int) -> None:
     """Two worlds that differ in nothing but what crashed and who fell behind."""
     scene = made(seed, sometimes_late, waiting=0.8)
-    rules = _over_detections(scene.correlations) - pure(scene.correlations)
+    rules = over_detections(scene.correlations) - pure(scene.correlations)
     assert of(rules, World(scene).run()) == of(rules, World(scene._replace(seed=seed + 1)).run())
 
 
-def _over_detections(correlations: list[Correlation]) -> set[str]:
+def over_detections(correlations: Sequence[Correlation]) -> set[str]:
+    """Return those that refer to detection rules alone."""
     return {each.ref.id for each in correlations if set(each.rules) <= set(DETECTIONS)}
