@@ -111,5 +111,6 @@ def _summary(compiled: Compiled, warned: list[Warned]) -> str:
     found = ", ".join(f"{count} {kind}" for kind, count in kinds(warned).most_common())
     warnings = f"{len(warned):,} warnings ({found})" if warned else "no warnings"
     left_out = f"; {len(compiled.skipped):,} were not asked for" if compiled.skipped else ""
-    beside = f" and {len(compiled.filters):,} filters" if compiled.filters else ""
+    count = len(compiled.filters)
+    beside = f" and {count:,} filter{'s' * (count > 1)}" if count else ""
     return f"{len(compiled.rules):,} rules{beside} compile, {failures}; {warnings}{left_out}"

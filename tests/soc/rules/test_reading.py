@@ -390,3 +390,54 @@ def test_the_commands_take_their_options(soc: Command) -> None:
     done = soc("rules", "explain", "sql_injection", str(recording))
     assert (done.returncode, "FIRES" in done.stdout) == (0, True)
     assert set(soc.folder.iterdir()) == before
+
+
+# A site's filters ----------------------------------------------------------------------------------------------------
+
+FILTER = """\
+title: "Admins \\e[2J[red]x[/red]"
+owner: me
+expires: {expires}
+logsource: {{product: windows}}
+filter:
+    rules: any
+    account: {{User|startswith: adm_}}
+    condition: not account
+"""
+
+
+def filtered(folder: Path, expires: str = "2999-01-01") -> Choice:
+    """The choice of the folder, with a filter."""
+    (folder / "filter.yml").write_text(FILTER.format(expires=expires))
+    return chosen(folder)
+
+
+def test_filters_are_checked_and_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each warning with file and line; what fails ends with one."""
+    assert check(filtered(folder)) == 0
+    output = capsys.readouterr().out
+    assert "filter.yml:1: warning: the filter has no reason" in output
+    assert "1 rules and 1 filter compile" in output
+    assert check(filtered(folder, "2020-01-01")) == 0
+    assert "filter.yml:3: warning: the filter expired on 2020-01-01" in capsys.readouterr().out
+    assert check(filtered(folder, "soon")) == 1
+    assert "filter.yml:3: error: expires: a day is expected" in capsys.readouterr().out
+
+
+def test_filters_are_listed_by_what_becomes_of_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the totals."""
+    listed.run(Settings(), filtered(folder), "table")
+    listed.run(Settings(), filtered(folder, "2020-01-01"), "table")
+    output = capsys.readouterr().out
+    assert "1 rules: 1 high; filters: 1 applied" in output
+    assert "1 rules: 1 high; filters: 1 expired" in output
+
+
+def test_an_explanation_names_the_filter(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By its title, beside the selection that made it true."""
+    filtered(folder)
+    shell = {"Image": "C:\\powershell.exe", "CommandLine": "x -enc", "User": "adm_jane"}
+    explain(folder, "encoded", event(folder, shell))
+    output = capsys.readouterr().out
+    assert "DOES NOT FIRE" in output
+    assert "not filter: Admins \\x1b[2J[red]x[/red]: account" in output
