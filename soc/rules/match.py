@@ -1,4 +1,4 @@
-"""`soc rules match`: rules over recordings, as a person looks at evidence."""
+"""`soc rules match`: rules and correlations over recordings, as a person looks at evidence."""
 
 import os
 import time
@@ -16,6 +16,7 @@ from rich.progress import Progress, TaskID
 from collectors.sources import Options
 from collectors.sources.parts import Part, parts
 from correlator.choice import Choice
+from correlator.correlation.state import Bounds
 from correlator.load import load
 from correlator.rules import RuleSet
 from soc import printing
@@ -24,7 +25,8 @@ from soc.errors import Stop
 from soc.events import LogSource
 from soc.rules import shown
 from soc.rules.app import cache_of
-from soc.rules.scan import Done, Found, Item, Position, Scanner, Unreadable
+from soc.rules.correlating import Correlated
+from soc.rules.scan import Correlating, Done, Found, Item, Position, Scanner, Unreadable
 from soc.rules.shown import Hit, Sink
 from soc.rules.workers import in_order
 from soc.settings import Settings
@@ -67,7 +69,10 @@ class Wanted:
 
 @dataclass
 class Summary:
-    """What became of the recordings. `unreadable`: reason to count; `failed`: the rules that failed, on how many events."""
+    """What became of the recordings. `unreadable`: reason to count; `failed`: the rules that failed, on how many events.
+
+    `remarks`: what correlations could not count.
+    """
 
     files: int = 0
     bytes: int = 0
@@ -79,6 +84,7 @@ class Summary:
     unreadable: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def matches(self) -> int:
@@ -100,11 +106,18 @@ def run(settings: Settings, paths: Sequence[Path], choice: Choice, wanted: Wante
     options = Options(settings.site, ZoneInfo(settings.collect.timezone), limit=LIMIT, logsource=wanted.logsource)
     with shown.opened(wanted.format, wanted.output, wanted.sort, each=wanted.each, limit=wanted.limit) as sink:
         scanner = Scanner(rules, options, with_fields=wanted.events)
-        summary = scan(scanner, rules, files, sink, wanted.workers or os.cpu_count() or 1)
+        correlated = Correlated(rules.plan, bounds(settings))
+        summary = scan(scanner, rules, files, sink, wanted.workers or os.cpu_count() or 1, correlated)
         summary.passed_over = passed_over
     shown.summary(summary)
     worst = max(summary.levels, default=None)
     return FAILED_ON if wanted.fail_on and worst and worst >= wanted.fail_on else 0
+
+
+def bounds(settings: Settings) -> Bounds:
+    """Return how much a correlation remembers."""
+    correlate = settings.correlate
+    return Bounds(correlate.max_groups, correlate.max_hits, correlate.max_group_hits)
 
 
 def compiled_cache(settings: Settings) -> Path | None:
@@ -158,8 +171,18 @@ def _suffix(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def scan(scanner: Scanner, rules: RuleSet, files: Sequence[Path], sink: Sink, workers: int) -> Summary:
-    """Show each match to the sink as it is found, in the order of the files, and return what became of them."""
+def scan(  # noqa: PLR0917 - what is read, by what, into what
+    scanner: Scanner,
+    rules: RuleSet,
+    files: Sequence[Path],
+    sink: Sink,
+    workers: int,
+    correlated: Correlated | None = None,
+) -> Summary:
+    """Show each match to the sink as it is found, in the order of the files, and return what became of them.
+
+    Those of correlations come last, and only where `correlated` is there to make them.
+    """
     summary = Summary(files=len(files), bytes=sum(_size(file) for file in files))
     began = time.perf_counter()
     tasks = [part for file in files for part in parts(file)]
@@ -167,9 +190,10 @@ def scan(scanner: Scanner, rules: RuleSet, files: Sequence[Path], sink: Sink, wo
     if workers > 1:
         scanner.warm(tasks[:: len(tasks) // WARMED + 1])
     results = in_order(scanner, tasks, workers)
-    taken = _Taken(rules, sink, summary)
+    taken = _Taken(rules, sink, summary, correlated)
     for part, item in _watched(results, summary.bytes):
         taken.take(part, item)
+    taken.finish()
     summary.seconds = time.perf_counter() - began
     return summary
 
@@ -177,10 +201,11 @@ def scan(scanner: Scanner, rules: RuleSet, files: Sequence[Path], sink: Sink, wo
 class _Taken:
     """Takes in the results, part after part."""
 
-    def __init__(self, rules: RuleSet, sink: Sink, summary: Summary) -> None:
+    def __init__(self, rules: RuleSet, sink: Sink, summary: Summary, correlated: Correlated | None) -> None:
         self._rules = rules.rules
         self._sink = sink
         self._summary = summary
+        self._correlated = correlated
         self._file: Path | None = None
         self._before = self._told = 0  # records of the file's parts before this one
 
@@ -190,9 +215,14 @@ class _Taken:
         match item:
             case Found():
                 self._found(part.path, item)
+            case Correlating():
+                if self._correlated:
+                    self._correlated.take(item.fed, f"{part.path}:{item.number + self._before}")
             case Unreadable():
                 self._unreadable(part.path, item)
             case Done():
+                if self._correlated:
+                    self._correlated.note(item)
                 self._before += item.records
                 self._summary.events += item.events
                 for rule, count in item.failed.items():
@@ -202,9 +232,19 @@ class _Taken:
 
     def _found(self, path: Path, found: Found) -> None:
         rule = self._rules[found.rule]
-        self._summary.levels[rule.ref.level] += 1
-        self._summary.rules.add(found.rule)
-        self._sink.take(Hit(path, rule, found._replace(number=found.number + self._before)))
+        self._tell(Hit(path, rule, found._replace(number=found.number + self._before)))
+
+    def finish(self) -> None:
+        """Tell what correlations found in all of it."""
+        if self._correlated:
+            for hit in self._correlated.hits(len(self._rules)):
+                self._tell(hit)
+            self._summary.remarks += self._correlated.remarks()
+
+    def _tell(self, hit: Hit) -> None:
+        self._summary.levels[hit.rule.ref.level] += 1
+        self._summary.rules.add(hit.found.rule)
+        self._sink.take(hit)
 
     def _unreadable(self, path: Path, item: Unreadable) -> None:
         self._summary.unreadable[item.reason] += 1

@@ -203,7 +203,22 @@ class Scanner:
         time = None if "clock" in _source(event) else event.time
         told = (event.fields, event.logsource) if self._with_fields else (None, None)
         for hit in hits:
-            yield Found(self._places[id(hit.rule)], number, time, event.host, hit.reasons, *told)
+            if hit.rule.ref.id not in self._silenced:
+                yield Found(self._places[id(hit.rule)], number, time, event.host, hit.reasons, *told)
+        if self._feeds:
+            yield from self._fed(hits, event, number, dated=time is not None)
+
+    def _fed(self, hits: list[Hit], event: Event, number: int, *, dated: bool) -> Iterator[Correlating]:
+        """Tell what the hits give to correlations; an event without a time of its own is in no window."""
+        feeding = [hit for hit in hits if hit.rule.ref.id in self._feeds]
+        if feeding and not dated:
+            self._undated += 1
+            return
+        for hit in feeding:
+            self._feeder.feed(hit.rule, hit.record, event, event.time)
+        if fed := self._feeder.hits:
+            self._feeder.hits = []
+            yield Correlating(number, fed)
 
     def _note_failure(self, rule: Rule, _error: Exception) -> None:
         self._failed[self._places[id(rule)]] += 1
