@@ -104,8 +104,12 @@ class Replayed:
         yield from outcome.found
         yield from self._until_quiet(outcome.fed)
 
+    def _hear(self, hits: Sequence[Fed]) -> None:
+        """Look at hits before the state takes them: for who explains."""
+
     def _until_quiet(self, hits: Sequence[Fed]) -> Iterator[Found]:
         while hits:
+            self._hear(hits)
             outcome = self._partition.take(encode(Batch(_by_version(hits), ())), self._next())
             yield from outcome.found
             hits = outcome.fed

@@ -16,8 +16,9 @@ from rich.console import Console
 from collectors.sources import BadRecord, Options, Recording
 from correlator import filters
 from correlator.choice import Choice
+from correlator.correlation.rule import Correlation
 from correlator.limit import Overtime, limited
-from correlator.load import compile_rules
+from correlator.load import builtin, compile_rules
 from correlator.rules import RuleSet
 from correlator.source import Rule
 from correlator.syntax import All, Named, Not, Test
@@ -27,6 +28,7 @@ from correlator.tools.wording import wording
 from soc.clock import SystemClock
 from soc.errors import Stop
 from soc.events import Event, LogSource
+from soc.rules import correlated
 from soc.rules.app import cache_of
 from soc.rules.phrases import condition_of, parts_of
 from soc.rules.view import View
@@ -48,16 +50,25 @@ def run(
     record: int | None,
     logsource: LogSource,
     every: bool,
+    group: str,
     form: str,
 ) -> None:
     """Print the explanation. Raises Stop where the rule or the event cannot be had."""
-    rule = _rule(settings, choice, name)
+    choice = _with_referred(choice, name)
+    found = _rule(settings, choice, name)
     options = Options(
         site=settings.site,
         zone=ZoneInfo(settings.collect.timezone),
         limit=settings.bus.max_message_bytes,
         logsource=logsource,
     )
+    if isinstance(found, Correlation):
+        with _file(source) as file:
+            _correlated(settings, choice, found, file, options, group=group, form=form)
+        return
+    if group:
+        raise Stop(f"{found.ref.title}: only a correlation has groups; leave --group out")
+    rule = found
     with _file(source) as file:
         chosen = _numbered(file, options, record) if record else _telling(file, options, rule)
     explained = _explanation(rule, chosen.event)
@@ -69,6 +80,18 @@ def run(
         View(explained, every=every).print(Console(highlight=False), about)
 
 
+def _correlated(
+    settings: Settings, choice: Choice, found: Correlation, file: Path, options: Options, *, group: str, form: str
+) -> None:
+    """Print why a correlation fires on a recording or does not: with all rules that it refers to."""
+    loaded = filters.apply(compile_rules(choice, cache_of(settings)), SystemClock().now()).compiled
+    linked = next((each for each in loaded.plan.linked.values() if each.correlation.ref.id == found.ref.id), None)
+    if linked is None:
+        failure = next((str(each) for each in loaded.failures if each.id == found.ref.id), "it was not asked for")
+        raise Stop(f"{found.ref.title} is not in force: {failure}")
+    correlated.run(RuleSet(loaded.rules, (), loaded.plan), linked, file, options, group=group, form=form)
+
+
 def _explanation(rule: Rule, event: Event) -> Explanation:
     try:
         with limited(SECONDS):
@@ -77,17 +100,29 @@ def _explanation(rule: Rule, event: Event) -> Explanation:
         raise Stop(f"{rule.file}: not evaluated within {SECONDS:g} s; soc rules check names what is slow") from None
 
 
+def _with_referred(choice: Choice, name: str) -> Choice:
+    """Return the choice with a rule's file in it: alone, unless it may hold a correlation, which refers to others."""
+    file = Path(name)
+    if not file.is_file():
+        return choice
+    if b"correlation:" not in file.read_bytes():
+        return replace(choice, paths=(file,))
+    paths = choice.paths or (builtin(),)
+    within = any(file.resolve().is_relative_to(path.resolve()) for path in paths)
+    return choice if within else replace(choice, paths=(*paths, file))
+
+
 # The rule ------------------------------------------------------------------------------------------------------------
 
 
-def _rule(settings: Settings, choice: Choice, name: str) -> Rule:
-    """Return the one rule of a file, or that an id, title or file name means."""
-    if Path(name).is_file():
-        choice, wanted = replace(choice, paths=(Path(name),)), ""
-    else:
-        wanted = name.casefold()
+def _rule(settings: Settings, choice: Choice, name: str) -> Rule | Correlation:
+    """Return the one rule or correlation of a file, or that an id, title or file name means."""
+    file = Path(name).resolve() if Path(name).is_file() else None
+    wanted = "" if file else name.casefold()
     compiled = filters.apply(compile_rules(choice, cache_of(settings)), SystemClock().now()).compiled
-    rules = [*compiled.rules, *(each.rule for each in compiled.skipped if isinstance(each.rule, Rule))]
+    rules = [*compiled.rules, *compiled.correlations, *(each.rule for each in compiled.skipped)]
+    if file:
+        rules = [rule for rule in rules if Path(rule.file).resolve() == file]
     found = [rule for rule in rules if wanted in _names(rule)]
     found = found or [rule for rule in rules if any(wanted in each for each in _names(rule))]
     if len(found) == 1:
@@ -95,14 +130,14 @@ def _rule(settings: Settings, choice: Choice, name: str) -> Rule:
     if found:
         first = "".join(f"\n  {rule.ref.id}  {rule.ref.title}" for rule in found[:LISTED])
         raise Stop(f"{len(found)} rules are meant by {name}; name one by its id:{first}")
-    if not wanted and compiled.failures:
-        raise Stop(f"the rule does not compile: {compiled.failures[0]}")
+    if failed := [each for each in compiled.failures if file and Path(each.file).resolve() == file]:
+        raise Stop(f"the rule does not compile: {failed[0]}")
     near = difflib.get_close_matches(name, [rule.ref.title for rule in rules], 1, 0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "; name a file, or say with --rules where to look"
     raise Stop(f"no rule has {name!r} in its id, title or file name{hint}")
 
 
-def _names(rule: Rule) -> tuple[str, str, str]:
+def _names(rule: Rule | Correlation) -> tuple[str, str, str]:
     return rule.ref.id, rule.ref.title.casefold(), Path(rule.file).stem.casefold()
 
 

@@ -98,13 +98,19 @@ def explain(
     category: Annotated[str | None, typer.Option()] = None,
     service: Annotated[str | None, typer.Option()] = None,
     every: Every = False,
+    group: Annotated[
+        str, typer.Option(help="Of a correlation: a part of the values of the group that is asked about.")
+    ] = "",
     form: TextOrJson = "text",
 ) -> None:
-    """Say why a rule fires on an event or does not: each part of its condition, true or false, with the value seen."""
+    """Say why a rule fires on an event or does not: each part of its condition, true or false, with the value seen.
+
+    Of a correlation: whether it fires on the whole recording, for which group, and how near it came.
+    """
     from soc.rules.explained import run  # noqa: PLC0415 - as above
 
     loaded = settings_of(settings)
     with explained():
         choice = Selection().choice(loaded, rules)
         stated = LogSource(product, category, service)
-        run(loaded, choice, rule, event, record=record, logsource=stated, every=every, form=form)
+        run(loaded, choice, rule, event, record=record, logsource=stated, every=every, group=group, form=form)
