@@ -44,18 +44,30 @@ def _write_file(files: Files, file: str, writes: Sequence[tuple[int, Write]]) ->
     create = any(planned.done is Answer.CREATED for _, planned in writes)
     try:
         with files.writing(file, create=create) as connection:
-            return [Written(_apply(connection, planned)) for _, planned in writes]
+            answers = [_apply(connection, planned) for _, planned in writes]
+            _follow(
+                connection,
+                [planned for (_, planned), each in zip(writes, answers, strict=True) if each is planned.done],
+            )
+            return [Written(each) for each in answers]
     except (sqlite3.Error, OSError, Retry) as error:
         return [Written(Answer.RETRY, f"{file}: {error}")] * len(writes)
 
 
 def _apply(connection: sqlite3.Connection | None, planned: Write) -> Answer:
-    if connection is None or connection.execute(planned.statement, planned.values).rowcount != 1:
-        return planned.refused
-    statement, runs = planned.then
-    if runs:
-        connection.executemany(statement, runs)
-    return planned.done
+    changed = connection is not None and connection.execute(planned.statement, planned.values).rowcount == 1
+    return planned.done if changed else planned.refused
+
+
+def _follow(connection: sqlite3.Connection | None, done: Sequence[Write]) -> None:
+    """Run what follows the writes that changed a row: a statement once, its rows in order, as the table has them."""
+    runs: defaultdict[str, list[Row]] = defaultdict(list)
+    for planned in done:
+        statement, rows = planned.then
+        runs[statement] += rows
+    for statement, every in runs.items():
+        if connection is not None and every:
+            connection.executemany(statement, sorted(every))
 
 
 def read(files: Files, file: str, columns: str, identity: str) -> Row | None:
