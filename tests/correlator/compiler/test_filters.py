@@ -2,13 +2,17 @@
 
 import textwrap
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from correlator.compiler import pipelines
+from correlator.compiler import filters, pipelines
 from correlator.compiler.compile import compile_files
+from correlator.compiler.locate import Refused
 from correlator.source import Compiled, Filter
 from correlator.syntax import Glob, Named, Test, Wildcard
 from soc.events import LogSource
@@ -132,3 +136,36 @@ def test_filters_and_rules_share_a_file(read: Read) -> None:
     compiled = read(textwrap.dedent(f"{rule}---\n{HEAD}{SOUND}"))
     assert [rule.ref.title for rule in compiled.rules] == ["A rule"]
     assert [(each.title, each.line) for each in compiled.filters] == [("A filter", 5)]
+
+
+DIGITS: Final = st.text("0123456789-/. T\u0662", max_size=12)
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("any ", max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+@given(st.one_of(DIGITS, st.dates().map(str), JSON))
+def test_an_expiry_is_a_day_or_refused(written: Any) -> None:
+    """Whatever stands there."""
+    try:
+        found = filters._expiry({"expires": written})
+    except Refused:
+        assert str(written) not in {str(date.min), str(date.max)}
+    else:
+        assert found == written == date.fromisoformat(written).isoformat()
+
+
+@given(JSON)
+def test_rules_are_names_or_any_or_refused(written: Any) -> None:
+    """Whatever stands there; what stands for any stands alone."""
+    try:
+        found = filters._rules({"rules": written})
+    except Refused:
+        return
+    if found is None:
+        assert written.strip().lower() == "any"
+    else:
+        assert found
+        assert all(each and each.lower() != "any" for each in found)
