@@ -10,7 +10,7 @@ import typer
 from soc import __version__
 from soc.arguments import SettingsFile, explained, settings_of
 from soc.events import LogSource
-from soc.rules import reading, running  # noqa: F401 - they register their commands
+from soc.rules import reading, running  # noqa: F401 - reading registers its commands
 from soc.rules.app import app as rules
 from soc.settings import Address, Settings
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 deadletter = typer.Typer(no_args_is_help=True, help="Inputs that could not be processed, each with its reason.")
 app.add_typer(deadletter, name="deadletter")
 app.add_typer(rules, name="rules")
+app.command()(running.correlations)
 
 
 @app.command()

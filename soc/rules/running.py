@@ -198,3 +198,12 @@ def top(*, url: Url = "", limit: TopShown = 20, form: Form = "table", settings: 
     loaded = settings_of(settings)
     with explained():
         raise typer.Exit(run(loaded, url, Selection().choice(loaded), limit, form))
+
+
+def correlations(*, url: Url = "", form: Form = "table", settings: SettingsFile = None) -> None:
+    """Show where each correlation of the running service stands: groups, windows, clock, and what was left out."""
+    from soc.rules.standing import run  # noqa: PLC0415 - `soc --help` must stay quick
+
+    loaded = settings_of(settings)
+    with explained():
+        raise typer.Exit(run(loaded, url, Selection().choice(loaded), form))

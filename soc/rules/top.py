@@ -1,13 +1,10 @@
 """`soc rules top`: the costliest rules of the running service, by its own metrics."""
 
-import http.client
-import urllib.error
-import urllib.request
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import orjson
-from prometheus_client.parser import text_string_to_metric_families
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -17,16 +14,10 @@ from correlator.choice import Choice
 from correlator.load import compile_rules
 from correlator.source import Rule
 from soc import printing
-from soc.errors import RulesError, Stop
+from soc.errors import RulesError
+from soc.rules import asked
 from soc.rules.app import cache_of
 from soc.settings import Settings
-
-TIMEOUT: Final = 10.0
-MAX_PAGE: Final = 64 * 1024 * 1024
-"""Bytes of the page that are read."""
-
-EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - what a service listens on, not we
-"""Addresses that a service listens on, and that nobody can ask."""
 
 _FAMILIES: Final = {
     "vonggac_rule_cost_seconds": "seconds",
@@ -56,7 +47,7 @@ class Cost(NamedTuple):
 
 def run(settings: Settings, url: str, choice: Choice, limit: int, form: str) -> int:
     """Print the costliest rules; return the exit status. Raises Stop where the service does not answer."""
-    costs, events = costs_of(_page(url or _own(settings)))
+    costs, events = costs_of(asked.page(url or asked.own(settings)))
     rules = _rules(settings, choice)
     shown = costs[:limit] if limit else costs
     if form == "json":
@@ -69,40 +60,18 @@ def run(settings: Settings, url: str, choice: Choice, limit: int, form: str) -> 
 
 def costs_of(page: str) -> tuple[list[Cost], int]:
     """Return what each rule took, the costliest first, and how many events were evaluated. Raises Stop on another page."""
-    found: dict[str, dict[str, Any]] = {}
-    events = 0
-    try:
-        for family in text_string_to_metric_families(page):
-            for sample in family.samples:
-                if family.name == _EVALUATED and sample.name.endswith("_total"):
-                    events += int(sample.value)
-                elif family.name in _FAMILIES and sample.name.endswith("_total"):
-                    counts = found.setdefault(sample.labels["rule"], {})
-                    counts[_FAMILIES[family.name]] = counts.get(_FAMILIES[family.name], 0) + sample.value
-    except (ValueError, KeyError, OverflowError) as error:
-        raise Stop(f"the answer is no page of metrics: {error}") from None
+    found = asked.values(page, _FAMILIES, "rule")
+    events = int(sum(asked.values(page, [_EVALUATED])[_EVALUATED].values()))
+    counts: dict[str, dict[str, float]] = defaultdict(dict)
+    for family, name in _FAMILIES.items():
+        for rule, value in found[family].items():
+            counts[rule][name] = value
     whole = ("evaluations", "matches", "errors")
     costs = [
-        Cost(rule, counts.get("seconds", 0.0), *(int(counts.get(name, 0)) for name in whole))
-        for rule, counts in found.items()
+        Cost(rule, each.get("seconds", 0.0), *(int(each.get(name, 0)) for name in whole))
+        for rule, each in counts.items()
     ]
     return sorted(costs, key=lambda cost: (-cost.seconds, -cost.matches, cost.rule)), events
-
-
-def _own(settings: Settings) -> str:
-    host = "127.0.0.1" if settings.health.host in EVERYWHERE else settings.health.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.health.correlate}/metrics"
-
-
-def _page(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise Stop(f"{url}: want http://HOST:PORT/metrics")
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - the scheme was looked at
-            return str(answer.read(MAX_PAGE).decode("utf-8", "replace"))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise Stop(f"{url}: {reason}; does `soc correlate` run there? --url names another place") from None
 
 
 def _rules(settings: Settings, choice: Choice) -> dict[str, Rule]:
