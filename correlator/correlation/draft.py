@@ -47,7 +47,12 @@ class Draft:
     @property
     def sources(self) -> tuple[Input, ...]:
         """Those of whose hits one is the hit at which it holds."""
-        return self.inputs[-1:] if self.correlation.kind is Kind.TEMPORAL_ORDERED else self.inputs
+        return self.inputs[-1:] if _holds_at_last(self.correlation) else self.inputs
+
+
+def _holds_at_last(correlation: Correlation) -> bool:
+    """Tell whether the hit at which it holds is always one of the last rule; a number of rules may end at another."""
+    return correlation.kind is Kind.TEMPORAL_ORDERED and not correlation.condition.bounds
 
 
 def drafted(
@@ -102,7 +107,7 @@ def _feeds(correlation: Correlation, lower: Sequence[Draft | None]) -> frozenset
     own = frozenset(correlation.group_by)
     if not judged_at_hits(correlation):
         return own
-    sources = lower[-1:] if correlation.kind is Kind.TEMPORAL_ORDERED else lower
+    sources = lower[-1:] if _holds_at_last(correlation) else lower
     fewer = [each.feeds for each in sources if each is not None and each.feeds is not None]
     return own | frozenset.intersection(*fewer) if fewer else None
 

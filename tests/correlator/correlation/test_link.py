@@ -167,6 +167,17 @@ def test_an_ordered_correlation_feeds_the_fields_of_its_last_rule() -> None:
     assert found(made, "two").carried == ("Host",)
 
 
+def test_a_number_of_rules_in_order_may_end_at_any_of_them() -> None:
+    """So each of them carries what is asked for above."""
+    made = plan(
+        correlation("one", "a"),
+        correlation("two", "b"),
+        correlation("mid", "one", "two", "c", kind=Kind.TEMPORAL_ORDERED, condition=Condition(((Bound.GTE, 2),))),
+        correlation("top", "mid", by=("Host",)),
+    )
+    assert [found(made, name).carried for name in ("one", "two")] == [("Host",), ("Host",)]
+
+
 def test_a_version_is_of_what_state_depends_on() -> None:
     """Not of words and places; of itself, of the correlations below, of the rules' ids."""
     low, top = correlation("low", "a"), correlation("top", "low")
@@ -297,6 +308,8 @@ def test_a_judged_window_has_the_fields_of_its_group_alone() -> None:
     assert not failed(low, mid, correlation("top", "mid", by=("Host",)))
     ordered = replace(mid, kind=Kind.TEMPORAL_ORDERED, condition=Condition())
     assert not failed(low, ordered, correlation("top", "mid", by=("Port",)))
+    some = replace(ordered, condition=Condition(((Bound.GTE, 1),)))
+    assert "'Port'" in failed(low, some, correlation("top", "mid", by=("Port",)))["top"]
 
 
 # The whole rule set --------------------------------------------------------------------------------------------------

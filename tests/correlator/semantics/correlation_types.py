@@ -102,6 +102,18 @@ AREA: Final = Area(
             ),
         ),
         Clause(
+            "condition of temporal_ordered",
+            SILENT,
+            "counts the rules that came in their order, one after another",
+            (
+                course(typed("temporal_ordered", "{gte: 2}"), "ac", 1, User="u"),
+                course(typed("temporal_ordered", "{gte: 2}"), "cba", 0, User="u"),
+                course(typed("temporal_ordered", "{lt: 2}"), "cba", 1, User="u"),
+                course(typed("temporal_ordered", "{lt: 2}"), "bc", 0, User="u"),
+            ),
+            "the text counts rules, and asks for their order besides",
+        ),
+        Clause(
             "events at the same time",
             SILENT,
             "count as ordered",
