@@ -13,11 +13,13 @@ from structlog.testing import capture_logs
 from correlator import load as loading
 from correlator.choice import Choice, Selection
 from correlator.compiler.files import FINGERPRINT
+from correlator.correlation.draft import HOUR, Limits
 from correlator.load import compile_rules, load
 from correlator.source import Compiled
 from soc.alerts import Level
 from soc.errors import RulesError
 from soc.events import LogSource
+from soc.settings import CorrelateSettings, Settings
 
 SSHD = LogSource("linux", None, "sshd")
 
@@ -82,6 +84,49 @@ def test_the_second_load_compiles_nothing(rules: Path, cache: Path, compiles: li
     assert made[0] == made[1] == made[2]
     assert len(compiles) == 1
     assert load(Choice((rules,)), cache).evaluate(SSHD, {"User": "user2"})
+
+
+CORRELATION = """\
+title: Many
+name: many
+correlation:
+    type: event_count
+    rules: [{rules}]
+    group-by: [User]
+    timespan: 4w
+    condition: {{gte: 2.5}}
+---
+title: Logic
+correlation:
+    type: temporal
+    timespan: 1h
+    condition: many and not {rules}
+"""
+
+
+def test_correlations_are_linked_from_the_disk_as_from_the_compiler(
+    rules: Path, cache: Path, compiles: list[bytes]
+) -> None:
+    """Under the limits of the settings, which compile nothing anew."""
+    (rules / "many.yml").write_text(CORRELATION.format(rules=identity(1)), encoding="utf-8")
+    choice = Choice((rules,), limits=Limits(timespan=28 * 24 * HOUR))
+    made = [compile_rules(choice, cache) for _ in range(2)]
+    assert made[0] == made[1]
+    assert [each.correlation.ref.title for each in load(choice, cache).plan.linked.values()] == ["Many", "Logic"]
+    settings = Settings(correlate=CorrelateSettings(rules=(rules,), max_timespan_hours=24 * 28 - 1))
+    refused = load(Choice.of(settings), cache)
+    assert not refused.plan.linked
+    assert "correlate.max_timespan_hours" in refused.failures[0].reason
+    assert "'Many', which is not evaluated" in refused.failures[1].reason
+    assert len(compiles) == 1
+
+
+def test_correlations_of_rules_that_are_not_there_are_no_rules(rules: Path) -> None:
+    """Nothing could make them fire; the refusal tells of the first."""
+    text = CORRELATION.format(rules=identity(1)).replace("4w", "1h")
+    (rules / "many.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(RulesError, match=r"no rule to evaluate.*2 left out by correlate\.disabled.*left out by corr"):
+        load(Choice((rules,), disabled=(identity(1), identity(2))))
 
 
 def test_without_a_cache_every_load_compiles(rules: Path, compiles: list[bytes]) -> None:
