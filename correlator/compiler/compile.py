@@ -28,6 +28,7 @@ from correlator.compiler.document import Loader, check_depth, check_size
 from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, RuleFile, read_all
 from correlator.compiler.filters import compile_filter
 from correlator.compiler.locate import Refused, line_of
+from correlator.compiler.sharing import shared
 from correlator.correlation.rule import Correlation
 from correlator.limit import Overtime, limited
 from correlator.source import Compiled, Failure, Filter, Rule
@@ -219,7 +220,7 @@ def main() -> None:
         print(error, file=sys.stderr)  # noqa: T201 - the caller reads it
         sys.exit(REFUSED)
     sys.stdout.buffer.write(fingerprint.ljust(FINGERPRINT).encode())
-    pickle.dump(compiled, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+    pickle.dump(shared(compiled), sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
     sys.stdout.flush()
     os._exit(0)  # a million values need not be taken apart one by one
 
