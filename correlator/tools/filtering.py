@@ -43,7 +43,7 @@ def _check(effect: Effect, document: Written) -> Iterator[Warned]:
         if not getattr(each, key):
             yield warned(f"no-{key}", document.keys.get(key, document.line), remedy)
     for remark in effect.remarks:
-        kind = "expired" if effect.state is State.EXPIRED else "filters-nothing"
+        kind = "expired" if effect.state is State.EXPIRED else "in-vain"
         yield warned(
             kind, document.keys.get("expires" if kind == "expired" else "filter", each.line), f"the filter {remark}"
         )

@@ -35,7 +35,7 @@ from soc.taxonomy import native
 Format = Literal["table", "jsonl"]
 
 NAMED: Final = 5
-"""Filters that are named where a name means several."""
+"""Filters that are named where a name means several, and correlations."""
 
 MOST_FIELDS: Final = 8
 """Fields of a match that are shown: a filter may test hundreds."""
@@ -85,6 +85,9 @@ def run(settings: Settings, name: str, paths: Sequence[Path], choice: Choice, wa
         summary.passed_over = passed_over
         view.finish(tally.effects)
     _say(chosen, tally.effects, summary)
+    if fed := _fed(compiled, tally.effects):
+        named = f"{', '.join(map(repr, fed[:NAMED]))}{' and more' if len(fed) > NAMED else ''}"
+        shown.note(f"what is hidden is missing in the correlations that these rules feed, too: {named}")
     return 0
 
 
@@ -281,6 +284,12 @@ def _say(chosen: Sequence[Filter], effects: Sequence[Effect], summary: Summary) 
         if not excludes(each.condition):
             shown.note(f"the filter {each.title!r} has no `not`: its rules fire only where its condition is true")
     shown.note(verdict(effects))
+
+
+def _fed(compiled: Compiled, effects: Iterable[Effect]) -> list[str]:
+    """Return the titles of the correlations that get fewer hits."""
+    losing = (each.rule.ref.id for each in effects if each.hidden)
+    return sorted({linked.correlation.ref.title for rule in losing for linked, _ in compiled.plan.feeds.get(rule, ())})
 
 
 def verdict(effects: Sequence[Effect]) -> str:

@@ -18,12 +18,14 @@ from correlator.choice import apply as chosen
 from correlator.compiler.compile import compile_files
 from correlator.correlation.rule import Condition, Correlation, Kind
 from correlator.filters import Filtered, State, apply, expired
+from correlator.load import load
 from correlator.rules import RuleSet
 from correlator.source import Compiled, Failure, Filter, Rule, Skipped
 from correlator.syntax import All
+from correlator.tools.replaying import Replayed
 from soc.clock import SECOND
 from soc.events import LogSource
-from soc.testing import NOW, make_rule
+from soc.testing import NOW, ManualClock, make_event, make_rule
 from tests.correlator.compiler.test_filters import OF_THE_SPECIFICATION
 from tests.correlator.engine.agreement import Tally, agree
 from tests.correlator.strategies import LOGSOURCE, conditions, events, rule_of
@@ -262,6 +264,22 @@ def test_a_filtered_rule_fires_where_rule_and_filters_hold(nodes: Any, added: An
 
 def _all_hold(held: set[str], filters: int) -> bool:
     return all(str(100 + number) in held for number in range(filters))
+
+
+def test_what_a_filter_hides_enters_no_correlation(tmp_path: Path) -> None:
+    """Its inputs are the hits of the filtered rules."""
+    burst = "correlation: {type: event_count, rules: [login], group-by: [Host], timespan: 1h, condition: {gte: 2}}"
+    file = tmp_path / "rules.yml"
+    each = written("login", logsource="{product: linux}")
+    file.write_text("\n---\n".join((RULES, each, f"title: Burst\n{burst}")), "utf-8")
+    rules = load(Choice(paths=(file,)), clock=ManualClock())
+    assert len(rules.plan.linked) == 1
+    for users, bursts in ((("jane", "backup"), 0), (("jane", "backup", "root"), 1)):
+        replayed = Replayed(rules.plan)
+        for number, user in enumerate(users):
+            event = make_event(number, fields={"Action": "login", "User": user, "Host": "web01"})
+            replayed.add(event, rules.evaluate(event.logsource, event.fields))
+        assert len(list(replayed.finish())) == bursts
 
 
 # Days ----------------------------------------------------------------------------------------------------------------

@@ -114,8 +114,8 @@ def test_what_a_site_must_say_of_its_filter(warnings: Check) -> None:
     ("changed", "to", "kind", "line"),
     [
         ("2027-03-31", "2026-09-21", "expired", 4),
-        ("linux", "macos", "filters-nothing", 6),
-        ("any", "nobody", "filters-nothing", 6),
+        ("linux", "macos", "in-vain", 6),
+        ("any", "nobody", "in-vain", 6),
     ],
 )
 def test_filters_that_change_nothing(warnings: Check, changed: str, to: str, kind: str, line: int) -> None:

@@ -214,6 +214,25 @@ def test_a_name_that_means_several(preview: Preview, folder: Path) -> None:
         preview("backup")
 
 
+def test_correlations_that_lose_hits_are_named(
+    preview: Preview, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they find changes too; those that other rules feed are not."""
+    burst = "title: {} shells\ncorrelation: {{type: event_count, rules: [{}], timespan: 1h, condition: {{gte: 9}}}}\n"
+    text = "---\n".join(
+        (
+            RULES.replace("A login\n", "A login\nname: login\n"),
+            burst.format("Many", "shell"),
+            burst.format("No", "login"),
+        )
+    )
+    (folder / "rules" / "rules.yml").write_text(text, "utf-8")
+    preview()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "missing in the correlations that these rules feed, too: 'Many shells'" in said
+    assert "No shells" not in said
+
+
 def test_the_recording_is_not_written_over(preview: Preview, folder: Path) -> None:
     """A slip of the hand must not cost evidence."""
     with pytest.raises(Stop, match="write to another file"):
