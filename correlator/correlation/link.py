@@ -115,7 +115,7 @@ class _Linker:
         correlation, targets = self._correlations[name], self._targets[name]
         try:
             lower = [self._lower(each) for each in targets]
-            inputs = tuple(self._known.input(correlation, number, targets) for number in range(len(targets)))
+            inputs = self._known.inputs(correlation, targets)
             self._drafts[name] = drafted(correlation, targets, inputs, lower)
         except Unlinked as error:
             self.broken[name] = str(error)

@@ -48,29 +48,28 @@ class Known:
             except Unlinked:
                 continue
 
-    def input(self, correlation: Correlation, number: int, targets: Sequence[Target]) -> Input:
-        """Return how hits of one of its targets enter it. Raises Unlinked where an alias is of no target."""
-        target = targets[number]
-        fields = {alias: self._field(alias, meant, target, targets) for alias, meant in correlation.aliases}
-        return Input(
-            target.ref.id,
-            number,
-            tuple(fields.get(name) or name for name in correlation.group_by),
-            tuple(fields.get(name) or name for name in correlation.condition.fields),
+    def inputs(self, correlation: Correlation, targets: Sequence[Target]) -> tuple[Input, ...]:
+        """Return how hits of each of its targets enter it. Raises Unlinked where an alias is of no target."""
+        ids = frozenset(each.ref.id for each in targets)
+        fields = {alias: self._fields(alias, meant, ids) for alias, meant in correlation.aliases}
+
+        def named(names: Sequence[str], rule: str) -> tuple[str, ...]:
+            return tuple(fields.get(name, {}).get(rule, name) for name in names)
+
+        return tuple(
+            Input(rule, number, named(correlation.group_by, rule), named(correlation.condition.fields, rule))
+            for number, rule in enumerate(each.ref.id for each in targets)
         )
 
-    def _field(
-        self, alias: str, meant: Sequence[tuple[str, str]], target: Target, targets: Sequence[Target]
-    ) -> str | None:
-        """Return an alias's field in events of a target, None where it says nothing of that."""
-        found = None
+    def _fields(self, alias: str, meant: Sequence[tuple[str, str]], ids: frozenset[str]) -> dict[str, str]:
+        """Return an alias's field by the id of the target; a target that it says nothing of is not there."""
+        fields: dict[str, str] = {}
         for reference, field in meant:
-            named = self._find(reference)
-            if not any(named is each for each in targets):
+            rule = self._find(reference).ref.id
+            if rule not in ids:
                 raise Unlinked(f"the alias {alias!r} names {reference!r}, which the correlation does not refer to")
-            if named is target:
-                found = field
-        return found
+            fields[rule] = field
+        return fields
 
     def _find(self, reference: str) -> Target:
         if (found := self._ids.get(reference.casefold())) is not None:

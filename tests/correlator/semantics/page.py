@@ -48,6 +48,8 @@ CloudTrail rules that select `errorCode: null` need the key to be sent. Where ab
 | `status: deprecated`, `unsupported` | evaluated like others; `correlate.without` leaves them out | a site decides |
 | `service: auth`, `syslog` | see sshd, sudo and su / every Linux service | the services log there |
 | values for `expand` | `correlate.placeholders`, `correlate.placeholder_files`, or a pipeline of `correlate.pipelines` | a site's own |
+| `correlate.pipelines` and correlations | the fields of a correlation are not renamed: write those of the events, or aliases | what a pipeline renames depends on a rule's logsource, and a correlation has none |
+| a correlation of rules that the settings leave out | a failure; left out likewise where it is for the logsource of all of them | a site that collects nothing for them need not hear of it, another must |
 | `fields`, `scope`, other keys | not read | they say nothing about matching |
 
 ## Bounds
