@@ -41,7 +41,7 @@ def _taken(kind: Any) -> tuple[Callable[[Any], Iterable[Any]], Callable[[Iterabl
     """Return how values of a type are taken apart and made; None for a type that has no parts."""
     if issubclass(kind, tuple):
         return iter, getattr(kind, "_make", kind)
-    if not is_dataclass(kind):
+    names = [each.name for each in fields(kind)] if is_dataclass(kind) else None
+    if names is None:
         return None
-    names = [each.name for each in fields(kind)]
     return lambda value: [getattr(value, name) for name in names], lambda parts: kind(*parts)

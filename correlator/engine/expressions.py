@@ -1,8 +1,9 @@
 """Many regular expressions on one value: hyperscan says which may be found, `re` says which are."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+from weakref import WeakValueDictionary
 
 from correlator.engine.atoms import check_of
 from correlator.engine.hyper import AVAILABLE, Scanner
@@ -15,6 +16,9 @@ _SEPARATORS: Final = Regex(r"[\x1c-\x1f]")
 
 LONG: Final = 2048
 """Characters from which `re` is not asked about what hyperscan has found in ASCII text: it may take milliseconds."""
+
+_FOUND: Final = [0]
+"""What a scan gives where the expression is there, and no separator."""
 
 _PLAIN: Final = re.compile(r"[ -~]*", re.ASCII)
 _FOREIGN: Final = re.compile(r"\{,|\\[vN]|\[:")
@@ -36,10 +40,12 @@ class Expressions:
     def __init__(self, atoms: Mapping[Regex, int]) -> None:
         """Compile them."""
         self._searches = [(number, check_of(atom)) for atom, number in atoms.items()]
-        self.needed = [required(atom.pattern, atom.flags) for atom in atoms]
+        required_texts = [required(atom.pattern, atom.flags) for atom in atoms]
+        self.needed = [texts[0] if texts else "" for texts in required_texts]
+        self._needed_too = [texts[::-1] for texts in required_texts]
+        """All that is needed; a single character is looked for quickest."""
         self.numbers = frozenset(atoms.values())
-        self._scanner, self._scanned = _scanner(list(atoms)) if AVAILABLE else (None, [])
-        self._unscanned = frozenset(range(len(self._searches))).difference(self._scanned)
+        self._scans = [_scan(atom) for atom in atoms]
 
     def candidates(self, text: str, folded: str, places: Sequence[int]) -> list[tuple[int, Check]]:
         """Return those at `places` that may be found in the text: the number of each, and what has the last word on it.
@@ -49,31 +55,39 @@ class Expressions:
         """
         if not text.isascii() and any(letter in folded for letter in DOTLESS):
             return self._searches
-        if self._scanner is None or not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
-            return [self._searches[place] for place in places if self.needed[place] in folded]
-        found = self._scanner.found(text.encode())
-        if len(self._scanned) in found:
-            return [self._searches[place] for place in places]
-        likely = self._unscanned.union(map(self._scanned.__getitem__, found))
-        last_word = self._by_hyperscan if len(text) > LONG else self._searches.__getitem__
-        return [last_word(place) for place in places if place in likely]
+        likely = [place for place in places if all(each in folded for each in self._needed_too[place])]
+        if not likely or not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
+            return [self._searches[place] for place in likely]
+        return list(self._scanned(text.encode(), likely))
 
-    def _by_hyperscan(self, place: int) -> tuple[int, Check]:
-        """Return what it has found as found; what it does not know `re` still judges."""
-        return self._searches[place] if place in self._unscanned else (self._searches[place][0], _is_found)
+    def _scanned(self, data: bytes, places: Sequence[int]) -> Iterator[tuple[int, Check]]:
+        for place in places:
+            number, search = self._searches[place]
+            if (scan := self._scans[place]) is None:
+                yield number, search
+            elif found := scan.found(data):
+                sure = len(data) > LONG and found == _FOUND
+                yield number, _is_found if sure else search
 
 
 def _is_found(_text: str) -> bool:
     return True
 
 
-def _scanner(atoms: Sequence[Regex]) -> tuple[Scanner | None, list[int]]:
-    """Return what scans for the expressions that hyperscan knows, and their places."""
-    alike = [place for place, atom in enumerate(atoms) if _is_alike(atom)]
-    for places in (alike, [place for place in alike if _compiled([atoms[place]])]):  # all of them, nearly always
-        if places and (scanner := _compiled([*(atoms[place] for place in places), _SEPARATORS])):
-            return scanner, places
-    return None, []
+_scanners: Final = WeakValueDictionary[Regex, Scanner]()
+
+
+def _scan(atom: Regex) -> Scanner | None:
+    """Return what scans for the expression, and for separators; one object for all fields that ask for it."""
+    if not AVAILABLE or not _is_alike(atom):
+        return None
+    try:
+        if (known := _scanners.get(atom)) is None:
+            sources = [each.pattern.encode() for each in (atom, _SEPARATORS)]
+            known = _scanners[atom] = Scanner(sources, [_letters(atom), ""])
+    except ValueError:  # beyond hyperscan
+        return None
+    return known
 
 
 def _is_alike(atom: Regex) -> bool:
@@ -82,13 +96,6 @@ def _is_alike(atom: Regex) -> bool:
         return False
     several_lines = atom.flags & re.MULTILINE or _SEVERAL_LINES.search(atom.pattern)
     return not atom.flags & ~_KNOWN and not (several_lines and "^" in atom.pattern)
-
-
-def _compiled(atoms: Sequence[Regex]) -> Scanner | None:
-    try:
-        return Scanner([atom.pattern.encode() for atom in atoms], [_letters(atom) for atom in atoms])
-    except ValueError:
-        return None
 
 
 def _letters(atom: Regex) -> str:

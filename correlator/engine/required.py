@@ -22,8 +22,8 @@ _NO_WIDTH: Final = {_constants.AT, _constants.ASSERT, _constants.ASSERT_NOT}
 _BREAK: Final = None
 
 
-def required(pattern: str, flags: int) -> str:
-    """Return the longest text, folded, that stands in every folded text in which the expression is found; "" for none.
+def required(pattern: str, flags: int) -> tuple[str, ...]:
+    """Return texts, folded, each of which stands in every folded text in which the expression is found: longest first.
 
     Not so of texts with a character of DOTLESS.
     """
@@ -32,7 +32,7 @@ def required(pattern: str, flags: int) -> str:
         parsed = _parser.parse(pattern, flags)
     ignores_case = bool(parsed.state.flags & IGNORECASE) or "(?" in pattern
     runs = "".join("\0" if each is _BREAK else each for each in _characters(parsed, ignores_case=ignores_case))
-    return max(map(fold, runs.split("\0")), key=len, default="")
+    return tuple(sorted({fold(run) for run in runs.split("\0") if run}, key=lambda run: (-len(run), run)))
 
 
 def _characters(sequence: Iterable[tuple[Any, Any]], *, ignores_case: bool) -> Iterator[str | None]:

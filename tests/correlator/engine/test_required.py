@@ -23,7 +23,7 @@ from tests.correlator.strategies import regexes
 def test_no_text_without_it_holds_the_expression(atom: Regex, value: str) -> None:
     """Whatever its flags; but for the letters that `re` alone takes for an i."""
     if re.search(atom.pattern, value, atom.flags) and not any(letter in value for letter in DOTLESS):
-        assert required(atom.pattern, atom.flags) in fold(value)
+        assert all(each in fold(value) for each in required(atom.pattern, atom.flags))
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_no_text_without_it_holds_the_expression(atom: Regex, value: str) -> Non
 )
 def test_the_longest_is_taken(pattern: str, flags: int, expected: str) -> None:
     """Of what stands together in every text."""
-    assert required(pattern, flags) == expected
+    assert "".join(required(pattern, flags)[:1]) == expected
