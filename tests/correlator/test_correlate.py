@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -31,7 +30,7 @@ from soc.settings import Settings
 from soc.testing import ManualClock
 from tests.correlator.correlation.model import Happening, expected, first_copies
 from tests.correlator.correlation.strategies import Lives, correlation, correlations, in_time, plan_of
-from tests.correlator.crashing import CrashingBus, Scene, Steps, detected, ids, in_force, in_seconds
+from tests.correlator.crashing import CrashingBus, Scene, Steps, detected, ids, in_force, in_microseconds, in_seconds
 
 LATENESS = 8
 SEEDS = 6
@@ -53,15 +52,10 @@ async def crashing(settings: Settings, metrics: Metrics) -> AsyncIterator[Crashi
         yield opened
 
 
-def scaled(made: Sequence[Correlation]) -> list[Correlation]:
-    """Return correlations whose timespans are seconds with timespans in microseconds."""
-    return [replace(each, timespan=each.timespan * SECOND) for each in made]
-
-
 def drawn(seed: int, number: int = 40) -> tuple[list[Correlation], list[tuple[int, Happening]]]:
     """Return made correlations, three levels deep, and events for them."""
     random = Random(seed)
-    made = scaled(correlations(random))
+    made = in_microseconds(correlations(random))
     return made, in_seconds(Lives(random, 2, LATENESS).events(number, in_time(LATENESS)))
 
 
