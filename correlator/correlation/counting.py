@@ -117,6 +117,8 @@ class Counting(Sliding[Measured]):
         time, until, span = disturbed.first, disturbed.last + self.span, self.span
         if all(self._needless(group, bucket * span) for bucket in range(time // span, (until - 1) // span + 1)):
             return
+        if not self._could(group, time):
+            return
         at, end = bisect_left(group, (time,)), bisect_left(group, (until,))
         start = stop = bisect_left(group, (time - span + 1,))
         measure = self._measure()
@@ -132,6 +134,13 @@ class Counting(Sliding[Measured]):
                 self._hold_all(group, key, group[at:stop], disturbed.arrived)
             at = stop
 
+    def _could(self, group: Measured, time: int) -> bool:
+        """Return whether the condition could be true at a hit of this time or later: of all hits together it would be."""
+        start = bisect_left(group, (time - self.span + 1,))
+        if group.measure is None:
+            self._begin_measure(group, group[-1][TIME] - self.span)
+        return group.measure is not None and group.measure.could_hold(group[start : group.begin])
+
     def _hold_all(self, group: Measured, key: str, hits: Sequence[Entry], arrived: Entry) -> None:
         for at in hits:
             if not self._needless(group, at[TIME]) and not (group.held and at[ID] in group.held):
@@ -145,7 +154,10 @@ class Counting(Sliding[Measured]):
         end = bisect_left(group, (before,))
         kept, gone = self._passed(group[:end])
         group[:end] = kept
-        group.measure = None
+        if end <= group.begin:
+            group.begin -= len(gone)
+        else:
+            group.measure = None
         return gone
 
     def _first(self, group: Measured) -> int:
@@ -158,9 +170,22 @@ class Counted(Counting):
     def _measure(self) -> Measure:
         return Number(self._need)
 
-    def _newest(self, group: Measured, entry: Entry) -> bool:
+    def _add(self, group: Measured, key: str, entry: Entry) -> int:
+        """See Sliding._add. Most hits are behind all others of a group that has too few."""
+        if group and entry[TIME] <= group[-1][TIME]:
+            return self._add_before(group, key, entry)
+        group.append(entry)
         need = self._need
-        return len(group) >= need and group[-need][TIME] > entry[TIME] - self.span
+        if len(group) < need:
+            return 1
+        if group[-need][TIME] > entry[TIME] - self.span and not self._needless(group, entry[TIME]):
+            self._holds(group, key, entry, entry)
+        if len(group) > self.bounds.group_hits:
+            self._shorten(group)
+        return 1
+
+    def _could(self, group: Measured, time: int) -> bool:
+        return len(group) - bisect_left(group, (time - self.span + 1,)) >= self._need
 
     def _counted(self, window: Sequence[Entry]) -> int:
         return len(window)
@@ -179,6 +204,9 @@ class Distinct(Counting):
             return False
         return super()._newest(group, entry)
 
+    def _could(self, group: Measured, time: int) -> bool:
+        return len(group) >= self._need and super()._could(group, time)
+
     def _counted(self, window: Sequence[Entry]) -> int:
         return len({entry[VALUE] for entry in window} - {None})
 
@@ -193,6 +221,11 @@ class Summed(Counting):
         made = super()._add(group, key, entry)
         self.tally.unread += made and amount(entry) is None
         return made
+
+    def _drop(self, group: Measured, before: int) -> list[Entry]:
+        gone = super()._drop(group, before)
+        group.measure = None  # a running sum is not exact for ever
+        return gone
 
     def _counted(self, window: Sequence[Entry]) -> float:
         return total(window)

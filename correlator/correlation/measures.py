@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Final, Protocol
 
 from correlator.correlation.conditions import within
@@ -28,6 +29,9 @@ class Measure(Protocol):
     def holds(self, window: Window) -> bool:
         """Return whether the condition is true."""
 
+    def could_hold(self, more: Sequence[Entry]) -> bool:
+        """Return False only where the condition is not true of any part of what was taken in and these together."""
+
 
 class Number:
     """How many hits there are."""
@@ -48,6 +52,10 @@ class Number:
     def holds(self, window: Window) -> bool:  # noqa: ARG002 - the number is exact
         """See Measure.holds."""
         return self._number >= self._need
+
+    def could_hold(self, more: Sequence[Entry]) -> bool:
+        """See Measure.could_hold."""
+        return self._number + len(more) >= self._need
 
 
 class Variety:
@@ -77,6 +85,13 @@ class Variety:
     def holds(self, window: Window) -> bool:  # noqa: ARG002 - the number is exact
         """See Measure.holds."""
         return len(self._counts) >= self._need
+
+    def could_hold(self, more: Sequence[Entry]) -> bool:
+        """See Measure.could_hold."""
+        lacking = self._need - len(self._counts)
+        if lacking <= 0 or lacking > len(more):
+            return lacking <= 0
+        return len({entry[VALUE] for entry in more}.difference(self._counts, (None,))) >= lacking
 
 
 class Total:
@@ -112,6 +127,11 @@ class Total:
         low, high = within(condition, self._total - off), within(condition, self._total + off)
         return low if low == high else within(condition, total(window()))
 
+    def could_hold(self, more: Sequence[Entry]) -> bool:
+        """See Measure.could_hold."""
+        off = ROUNDING * (self._most + 1)
+        return within(self._linked.correlation.condition, self._total + off + total(more) * (1 + ROUNDING))
+
 
 def amount(entry: Entry) -> int | float | None:
     """Return the value that a sum takes in, None where there is none or it is below zero."""
@@ -121,4 +141,16 @@ def amount(entry: Entry) -> int | float | None:
 
 def total(window: Sequence[Entry]) -> float:
     """Return the sum of the hits' values, those below zero left out, correct to the last digit of a float."""
-    return math.fsum(value for entry in window if (value := amount(entry)) is not None)
+    return added([value for entry in window if (value := amount(entry)) is not None])
+
+
+def added(values: Sequence[float]) -> float:
+    """Return the sum, correct to the last digit of a float; infinite where no float is so large."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        exact = sum(map(Fraction, values))
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf

@@ -37,6 +37,9 @@ from correlator.correlation.state import (
 )
 from soc.events import digest
 
+LOOKS: Final = 2
+"""How often in a timespan a group is looked at whether its hits have passed, at most: each look costs more than a hit."""
+
 MAX_ENTRIES: Final = 100
 """Hits that a match names: the latest."""
 
@@ -119,16 +122,18 @@ class Sliding(State, Generic[G]):
         """See State.take."""
         self._outcome = outcome
         groups, add = self.groups, self._add
-        made = 0
+        made, latest = 0, self.clock
         for key, time, identity, arrival, number, value, origin, carried in hits:
             group = groups.pop(key, None)  # and in again: the first group is the least recently touched
             if group is None:
                 group = self._begun(key, time)
             groups[key] = group
             made += add(group, key, (time, identity, arrival, offset, number, value, origins[origin], carried))
+            if arrival > latest or time > latest:
+                latest = max(arrival, time)
         if self._disturbed:
             self._judge_disturbed()
-        self._offsets.add(offset, made)
+        self._offsets.add(offset, latest + self.span)
         self.tally.taken += len(hits)
         self.tally.hits += made
         if len(groups) > self.bounds.groups or self.tally.hits > self.bounds.hits:
@@ -138,6 +143,7 @@ class Sliding(State, Generic[G]):
     def advance(self, clock: int, outcome: Outcome) -> None:  # noqa: ARG002 - nothing is judged by the clock here
         """See State.advance."""
         self.clock = clock
+        self._offsets.passed(clock)
         while self._buckets and self._buckets[0] * self._grain <= clock:
             due = heappop(self._buckets)
             for key in self._due.pop(due):
@@ -190,16 +196,17 @@ class Sliding(State, Generic[G]):
             group.told = {bucket for bucket in group.told if (bucket + 1) * self.span > first}
         if group.held:
             group.held &= {entry[ID] for entry in group.entries()}
-        self._later(key, group, max(first + self.span, self.clock))
+        self._later(key, group, max(first + self.span, self.clock + self.span // LOOKS))
 
     def _passed(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Return which of these are kept, and which the clock has passed a timespan after both time and arrival."""
         before = self.clock - self.span
+        if all([entry[ARRIVAL] <= before and entry[TIME] <= before for entry in entries]):  # nearly always  # noqa: C419
+            return [], list(entries)
         kept = [entry for entry in entries if entry[ARRIVAL] > before or entry[TIME] > before]
         return kept, [entry for entry in entries if entry[ARRIVAL] <= before and entry[TIME] <= before]
 
     def _release(self, entries: Sequence[Entry]) -> None:
-        self._offsets.drop(entries)
         self.tally.hits -= len(entries)
 
     def _evict(self) -> None:

@@ -1,8 +1,8 @@
 """What every correlation's state is made of: entries, their offsets in the log, and what it gives."""
 
 from abc import ABC, abstractmethod
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -83,29 +83,25 @@ class Tally:
 
 
 class Offsets:
-    """How many entries each record of the log is still held for: where a replay has to begin."""
+    """Until when each record of the log is needed: where a replay has to begin."""
 
     def __init__(self) -> None:
-        """Hold nothing."""
-        self._counts: Counter[int] = Counter()
-        self._order: deque[int] = deque()
+        """Need nothing."""
+        self._records: deque[tuple[int, int]] = deque()
 
-    def add(self, offset: int, number: int) -> None:
-        """Hold `number` more entries of a record, which is no earlier one than any before."""
-        if not self._order or self._order[-1] != offset:
-            self._order.append(offset)
-        self._counts[offset] += number
+    def add(self, offset: int, until: int) -> None:
+        """Need a record, which is later than every one before, until the clock has passed `until`."""
+        self._records.append((offset, until))
 
-    def drop(self, entries: Iterable[Entry]) -> None:
-        """Hold these no longer."""
-        self._counts.subtract([entry[OFFSET] for entry in entries])
+    def passed(self, clock: int) -> None:
+        """Need no record of which the clock has passed everything, and that no needed one comes before."""
+        records = self._records
+        while records and records[0][1] <= clock:
+            records.popleft()
 
     def lowest(self, position: int) -> int:
-        """Return the first record that is still held, or `position`."""
-        order, counts = self._order, self._counts
-        while order and counts[order[0]] <= 0:
-            del counts[order.popleft()]
-        return min(order[0], position) if order else position
+        """Return the first record that is needed, or `position`."""
+        return min(self._records[0][0], position) if self._records else position
 
 
 class State(ABC):

@@ -11,6 +11,7 @@ from typing import Final
 
 from correlator.correlation.conditions import expected, within
 from correlator.correlation.hits import Hit, Origin
+from correlator.correlation.measures import added
 from correlator.correlation.plan import Linked
 from correlator.correlation.rule import Kind
 from correlator.correlation.sliding import MAX_ENTRIES
@@ -166,9 +167,9 @@ def _of_values(linked: Linked, values: Sequence[float]) -> float:
     """Return the sum, average or percentile of values in order, of which there is one at least."""
     kind = linked.correlation.kind
     if kind is Kind.VALUE_SUM:
-        return math.fsum(values)
+        return added(values)
     if kind is Kind.VALUE_AVG:
-        return math.fsum(values) / len(values)
+        return added(values) / len(values)
     part = MEDIAN if kind is Kind.VALUE_MEDIAN else linked.correlation.condition.percentile
     return percentile(values, part or 0.0)
 
@@ -178,4 +179,6 @@ def percentile(values: Sequence[float], part: float) -> float:
     place = (len(values) - 1) * part / 100
     below = math.floor(place)
     above = min(below + 1, len(values) - 1)
+    if place == below:
+        return values[below]
     return values[below] + (values[above] - values[below]) * (place - below)
