@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 from soc.events import digest
@@ -127,17 +128,26 @@ class Reason(NamedTuple):
     value: str
     pattern: str = ""
 
-    def excerpt(self, limit: int) -> str:
-        """Return at most `limit` characters of the value: its beginning, or else the part that the pattern is about."""
+    def excerpt(self, limit: int, lowered: str | None = None) -> str:
+        """Return at most `limit` characters of the value: its beginning, or else the part that the pattern is about.
+
+        `lowered`: the value in lower case, if at hand.
+        """
         if len(self.value) <= limit:
             return self.value
-        value = self.value.lower()
-        literals = sorted(_LITERAL.findall(self.pattern.lower()), key=len, reverse=True)
+        value = self.value.lower() if lowered is None else lowered
+        literals = _literals(self.pattern)
         at, length = next(((found, len(each)) for each in literals if (found := value.find(each)) >= 0), (0, 0))
         start = 0 if at + length < limit else min(at, len(value) - limit + 1)
         head, rest = ("…" if start else ""), self.value[start:]
         kept = limit - len(head)
         return head + (rest if len(rest) <= kept else rest[: kept - 1] + "…")
+
+
+@lru_cache(maxsize=1024)
+def _literals(pattern: str) -> tuple[str, ...]:
+    """Return what stands in a pattern as it would in the value, in lower case, the longest first."""
+    return tuple(sorted(_LITERAL.findall(pattern.lower()), key=len, reverse=True))
 
 
 def told_apart(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

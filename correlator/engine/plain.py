@@ -169,7 +169,8 @@ def _explained(field: str, atom: Atom, holds: Holds, check: Check | None = None)
     cased = not isinstance(atom, Glob) or atom.cased
 
     def explain(record: Record, name: str, found: list[Reason]) -> None:
-        found.append(_reason(name, field, _hit(record.texts[field], check, cased=cased), pattern))
+        value = _hit(record.texts[field], check, cased=cased)
+        found.append(_reason(Reason(name, field, value, pattern), record))
 
     return Predicate(holds, explain)
 
@@ -184,10 +185,13 @@ def _hit(text: Text, check: Check | None, *, cased: bool) -> str:
     return ""
 
 
-def _reason(selection: str, field: str | None, value: str, pattern: str) -> Reason:
+def _reason(reason: Reason, record: Record) -> Reason:
     """Return the reason with the part of a long value that the pattern is about."""
-    reason = Reason(selection, field, value, pattern)
-    return reason if len(value) <= MAX_VALUE else reason._replace(value=reason.excerpt(MAX_VALUE))
+    if len(reason.value) <= MAX_VALUE:
+        return reason
+    folded = record.folded[reason.field] if reason.field is not None and reason.value.isascii() else None
+    lowered = folded if isinstance(folded, str) else None  # the same in ASCII, and at hand
+    return reason._replace(value=reason.excerpt(MAX_VALUE, lowered))
 
 
 def _keyword(check: Check, atom: Atom, *, cased: bool) -> Predicate:
@@ -202,7 +206,7 @@ def _keyword(check: Check, atom: Atom, *, cased: bool) -> Predicate:
     def explain(record: Record, name: str, found: list[Reason]) -> None:
         for text in record.every(cased=True):
             if value := _hit((text,) if isinstance(text, str) else text, check, cased=cased):
-                found.append(_reason(name, None, value, pattern))
+                found.append(_reason(Reason(name, None, value, pattern), record))
                 return
 
     return Predicate(holds, explain)
