@@ -20,7 +20,7 @@ from correlator.rules import Hit as Fired
 from soc.events import Event
 
 MAX_HELD: Final = 2_000_000
-"""Hits of all recordings that are kept to be sorted, some 350 bytes each; what comes behind is left out and counted."""
+"""Hits of all recordings that are kept to be sorted, some 500 bytes each; what comes behind is left out and counted."""
 
 MAX_BYTES: Final = 1024 * 1024
 """Bytes of one hit."""
