@@ -94,7 +94,7 @@ def apply(compiled: Compiled, now: int) -> Filtered:
 
 def _effect(each: Filter, known: "_Known", now: int) -> Effect:
     meant = known.meant(each)
-    rules = tuple(rule for rule in meant if rule.ref.id in known.evaluated)
+    rules = tuple(rule for rule in meant if id(rule) in known.evaluated)
     state = State.EXPIRED if expired(each, now) else State.APPLIED if meant else State.UNUSED
     return Effect(each, state, rules, tuple(_remarks(each, state, known)))
 
@@ -112,7 +112,7 @@ class _Known:
     """The rules that a filter may mean, those that are left out included, and by what it may name them."""
 
     def __init__(self, compiled: Compiled) -> None:
-        self.evaluated = {rule.ref.id for rule in compiled.rules}
+        self.evaluated = set(map(id, compiled.rules))
         left_out = [skipped.rule for skipped in compiled.skipped]
         self._failed = {part for each in compiled.failures for part in (each.id.casefold(), each.name)}
         self._ids: defaultdict[str, list[Rule | Correlation]] = defaultdict(list)

@@ -359,6 +359,15 @@ def test_rules_that_are_left_out_or_fail_are_told_elsewhere() -> None:
     assert filtered.states[State.APPLIED] == 1
 
 
+def test_a_rule_that_is_left_out_gives_its_id_to_no_other() -> None:
+    """Two files may hold one id, of which the site has left out one."""
+    left_out, rule = rule_of(All(()), 1), replace(rule_of(All(()), 1), logsource=LogSource("windows"))
+    each = Filter("f", "F", LOGSOURCE, ("1",), All(()), "f.yml", 3)
+    filtered = apply(Compiled((rule,), (), (Skipped(left_out, "disabled"),), filters=(each,)), NOW)
+    assert filtered.compiled.rules == (rule,)
+    assert filtered.effects[0].rules == ()
+
+
 def test_filters_that_fail_are_counted_apart_from_rules() -> None:
     """For the metric."""
     failures = (Failure("a", 1, "x"), Failure("a", 2, "y", kind="filter"))
