@@ -61,11 +61,10 @@ class Outgoing:
         self._letters.append(letter)
 
     def add(self, outcome: Outcome, plan: Plan) -> None:
-        """Add what a record gave. Correlations that others silence make no matches."""
+        """Add what a record gave."""
         self._fed += outcome.fed
         for found in outcome.found:
-            if not found.linked.silent:
-                self._matches += self._going(found, plan)
+            self._matches += self._going(found, plan)
 
     async def publish(self, clocks: Sequence[Correlated] = ()) -> None:
         """Publish everything, and then, on every partition of soc.hits, the clocks. Raises what publish raises."""
