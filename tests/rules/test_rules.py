@@ -6,6 +6,8 @@ import sys
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from sigma.rule import SigmaRule
 from collectors import syslog
 from collectors.sources import Options
 from correlator.choice import Choice
+from correlator.correlation.draft import Limits
+from correlator.correlation.link import link
+from correlator.correlation.rule import Correlation, Kind
 from correlator.engine.atoms import MAX_SEARCHED
 from correlator.engine.plain import predicate
 from correlator.engine.record import Record
@@ -57,6 +62,12 @@ def read(path: Path) -> Any:
 def ruleset() -> RuleSet:
     """Every built-in rule, compiled once."""
     return load(Choice(paths=(FOLDER,)))
+
+
+@pytest.fixture(scope="module")
+def changed(ruleset: RuleSet) -> RuleSet:
+    """The same rules, for another plan: the engine that they built is not to be built for each."""
+    return RuleSet(ruleset.rules)
 
 
 def samples(path: Path) -> list[Sample | EventSequence]:
@@ -148,6 +159,32 @@ def test_what_a_correlation_must_not_match_comes_near_it(path: Path, ruleset: Ru
     judged = judge(ruleset, sequences)
     assert any(each.entered for each in judged if each.sample.matches == 0)
     assert len(sequences) == len(found)
+
+
+def mutants(correlation: Correlation) -> Iterator[tuple[str, Correlation]]:
+    """Yield what the correlation would be with another number, a longer timespan, a group less, or no order."""
+    for bound, threshold in correlation.condition.bounds:
+        for step in (-1, 1):
+            condition = replace(correlation.condition, bounds=((bound, threshold + step),))
+            yield f"{threshold} {step:+}", replace(correlation, condition=condition)
+    yield "timespan", replace(correlation, timespan=min(1000 * correlation.timespan, Limits().timespan))
+    for name in correlation.group_by if len(correlation.group_by) > 1 else ():
+        yield name, replace(correlation, group_by=tuple(each for each in correlation.group_by if each != name))
+    if correlation.kind is Kind.TEMPORAL_ORDERED:
+        yield "order", replace(correlation, kind=Kind.TEMPORAL)
+
+
+@pytest.mark.parametrize("path", CORRELATIONS, ids=stem)
+def test_samples_notice_each_change_of_a_correlation(path: Path, ruleset: RuleSet, changed: RuleSet) -> None:
+    """Shows that number, timespan, each part of the group, and the order matter to the samples."""
+    correlations = [each.correlation for each in ruleset.plan.linked.values()]
+    (own,) = [each for each in correlations if stem(each.file) == stem(path)]
+    sequences = [replace(each, rule=own.ref.id) for each in samples(path.with_suffix(".samples.yml"))]
+    for name, mutant in mutants(own):
+        links = link([mutant if each is own else each for each in correlations], ruleset.rules)
+        assert not links.failures
+        changed.plan = links.plan
+        assert not all(each.passed for each in judge(changed, sequences)), name
 
 
 @pytest.mark.parametrize("path", sorted(RECORDINGS.rglob("*.log")), ids=lambda path: f"{path.parent.name}/{path.stem}")
