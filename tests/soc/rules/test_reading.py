@@ -274,7 +274,7 @@ def test_samples_that_are_none_say_what_they_should_be(folder: Path, text: str, 
 
 def explain(folder: Path, rule: str, source: str, **options: Any) -> None:
     """Run it."""
-    settings = {"record": None, "logsource": LogSource(), "every": False, "form": "text"} | options
+    settings = {"record": None, "logsource": LogSource(), "every": False, "group": "", "form": "text"} | options
     explained.run(Settings(), chosen(folder), rule, source, **settings)
 
 
