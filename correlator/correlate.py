@@ -56,6 +56,7 @@ class Correlator:
         self._plan = Plan()
         self._generation: int | None = None
         self._owned: dict[TopicPartition, Owned] = {}
+        self._before: dict[TopicPartition, Owned] = {}
         self._told: dict[tuple[int, int], int] = {}
         self._outgoing = Outgoing(settings, bus, metrics, clock)
         self._gauges = Gauges(settings, metrics, clock)
@@ -77,7 +78,7 @@ class Correlator:
         await self._outgoing.publish()  # what a try before left: nothing more is taken until it is acknowledged
         await self._take(records)
         await self._publish(idle=not records)
-        self._gauges.look([owned.state for owned in self._owned.values()])
+        self._gauges.look(self._states())
         return await self._metadata(records)
 
     def _adopt(self) -> None:
@@ -92,7 +93,8 @@ class Correlator:
         """Begin anew with all partitions where they may have changed hands."""
         generation = self._consumer.generation
         if generation != self._generation:
-            self._owned, self._told = {}, {}
+            self._gauges.count(self._states())
+            self._before, self._owned, self._told = self._owned, {}, {}
             self._events, self._hits = [len(await self._bus.ends(topic)) for topic in (EVENTS, HITS)]
             self._outgoing.begin(self._hits)
             self._generation = generation
@@ -101,11 +103,15 @@ class Correlator:
         for place in missing:
             self._owned[place] = await self._begin(place, records)
         self._replaying = False
+        self._before = {}
 
     async def _begin(self, place: TopicPartition, records: Sequence[Record]) -> Owned:
         """Return a partition as the last commit left it."""
         commit = await self._consumer.committed(place)
         lowest, known = remembered(commit, self._plan)
+        kept = self._before.get(place)
+        if kept and commit and commit.offset == kept.taken and known == kept.begins:
+            return kept  # it stayed ours: a replay would give the same
         begins = begins_of(self._plan, known, self._clock.now())
         here = [record.offset for record in records if record.partition == place.partition]
         first = commit.offset if commit else here[0] if here else await self._consumer.position(place)
@@ -149,6 +155,9 @@ class Correlator:
             for level, mark in owned.state.clocks().items()
             if mark - self._told.get((number, level), NEVER) >= step
         ]
+
+    def _states(self) -> list[Partition]:
+        return [owned.state for owned in self._owned.values()]
 
     async def _metadata(self, records: Sequence[Record]) -> dict[TopicPartition, str]:
         """Return what is to be committed: behind the batch, and where plans were adopted though nothing was read."""

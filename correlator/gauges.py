@@ -53,6 +53,11 @@ class Gauges:
         """Count from here on what a state counts: what it read again was counted when it was read first."""
         self._counted[state] = self._counts(state)
 
+    def count(self, states: Iterable[Partition]) -> None:
+        """Count what states have counted since they were looked at: some may be dropped now."""
+        for state in states:
+            self._count(state)
+
     def look(self, states: Iterable[Partition]) -> None:
         """Tell how the states are, unless that was told just now."""
         now = self._clock.monotonic()
@@ -60,8 +65,7 @@ class Gauges:
             return
         self._looked = now
         every = list(states)
-        for state in every:
-            self._count(state)
+        self.count(every)
         self._hold(every)
         self._clocks(every)
 

@@ -173,6 +173,36 @@ async def test_a_zombie_does_no_harm(settings: Settings, metrics: Metrics, crash
     assert set(await scene.matches()) == wanted(made, events)
 
 
+async def test_a_partition_that_stays_is_not_read_again(
+    settings: Settings, metrics: Metrics, crashing: CrashingBus
+) -> None:
+    """Another member comes: what was committed as it is in memory goes on; what this one lost and got back does not."""
+    scene = Scene(settings, crashing, plan_of(SMALL), metrics)
+    await scene.begin()
+    await detected(crashing, scene.plan, [(0, happening(number, number)) for number in range(5)], LATENESS, end=0)
+    async with crashing.consumer(NAME, [HITS]) as first, crashing.consumer(NAME, [HITS]) as second:
+        ours = scene.correlator(first)
+
+        async def handle() -> list[Record]:
+            batch = await first.poll(500, 0.2)
+            metadata = await ours.correlate(batch)
+            ends = {TopicPartition(HITS, each.partition): each.offset + 1 for each in batch}
+            await first.commit({place: Commit(ends[place], metadata[place]) for place in ends})
+            return batch
+
+        while await handle():
+            pass
+        await second.poll(1, 0.1)
+        while await handle():
+            pass
+        assert len(first.assignment()) == 1
+        assert value(metrics, "correlate_replayed_records_total") == 0
+        await second.aclose()
+        await handle()
+        assert len(first.assignment()) == 2
+        assert value(metrics, "correlate_replayed_records_total") > 0
+
+
 # What comes with a batch ----------------------------------------------------------------------------------------------
 
 
