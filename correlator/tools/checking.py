@@ -50,9 +50,8 @@ def check(rule: Rule, document: Written, unseen: Callable[[LogSource], bool]) ->
     def warned(kind: str, line: int, text: str) -> Warned:
         return Warned(kind, rule.file, line, text, rule.ref.id)
 
-    for kind, remedy in _HEAD.items():
-        if kind not in document.keys:
-            yield warned(f"no-{kind}", document.line, remedy)
+    for kind, remedy in of_head(document):
+        yield warned(kind, document.line, remedy)
     if unseen(rule.logsource):
         text = (
             f"no event that we collect is of the logsource {said(rule.logsource)}: the rule cannot fire on the stream"
@@ -62,6 +61,13 @@ def check(rule: Rule, document: Written, unseen: Callable[[LogSource], bool]) ->
     condition = document.keys.get("detection", document.line)
     for kind, selection, text in _of_condition(rule.condition):
         yield warned(kind, document.selections.get(selection, condition), text)
+
+
+def of_head(document: Written) -> Iterator[tuple[str, str]]:
+    """Yield kind and text of what is missing around the detection, or the correlation."""
+    for key, remedy in _HEAD.items():
+        if key not in document.keys:
+            yield f"no-{key}", remedy
 
 
 def of_selections(condition: Node, document: Written) -> Iterator[tuple[str, int, str]]:
@@ -170,21 +176,37 @@ def _short(node: Node, selection: str, *, alone: bool) -> Iterator[tuple[str, st
 
 def misnamed(rules: Sequence[Rule], document: Callable[[Rule], Written]) -> Iterator[Warned]:
     """Yield fields whose name differs only in case from what nearly all other rules of the logsource write."""
-    for (logsource, _), uses in _spellings(rules).items():
-        usual, often = max(((name, len(users)) for name, users in uses.items()), key=lambda each: each[1])
+    for (logsource, _), uses in spellings(rules).items():
         for name, users in uses.items():
-            if name != usual and often >= OFTENER * len(users):
-                text = f"{often} rules of {said(logsource)} write the field {name} as {usual}; names are case-sensitive"
+            if text := _mistaken(name, len(users), logsource, uses):
                 for rule, selection in users.values():
                     line = document(rule).selections.get(selection, rule.line)
                     yield Warned("field-case", rule.file, line, text, rule.ref.id)
+
+
+def unwritten(name: str, logsource: LogSource, known: "Spellings") -> str:
+    """Return what is to be said of a field that no rule of the logsource writes so, and several in another case, or ""."""
+    uses = known.get((logsource, name.casefold()), {})
+    return "" if name in uses or not uses else _mistaken(name, 1, logsource, uses)
+
+
+def _mistaken(name: str, users: int, logsource: LogSource, uses: Mapping[str, "_Users"]) -> str:
+    usual, often = max(((other, len(rules)) for other, rules in uses.items()), key=lambda each: each[1])
+    if name == usual or often < OFTENER * users:
+        return ""
+    return f"{often} rules of {said(logsource)} write the field {name} as {usual}; names are case-sensitive"
 
 
 _Users = dict[str, tuple[Rule, str]]
 """Rules by id, each with the first selection that is meant."""
 
 
-def _spellings(rules: Iterable[Rule]) -> Mapping[tuple[LogSource, str], Mapping[str, _Users]]:
+Spellings = Mapping[tuple[LogSource, str], Mapping[str, _Users]]
+"""By logsource and a field's name in lower case: how it is written, by whom."""
+
+
+def spellings(rules: Iterable[Rule]) -> Spellings:
+    """Return how the fields of each logsource are written."""
     found: defaultdict[tuple[LogSource, str], defaultdict[str, _Users]] = defaultdict(lambda: defaultdict(dict))
     for rule in rules:
         for selection, test in leaves(rule.condition):

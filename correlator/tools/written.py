@@ -3,7 +3,7 @@
 For files that compiled: that they are bounded, and no deeper than a rule may be, is the compiler's to check.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,15 +14,19 @@ from correlator.engine.text import fold
 _EXACT: Final = frozenset({"re", "cased", "base64", "base64offset", "wide", "utf16", "utf16le", "utf16be"})
 """Modifiers under which case makes two values different."""
 
-_BESIDE: Final = {"detection": ("condition",), "filter": ("condition", "rules")}
-"""What stands beside the selections of a rule and of a filter."""
+_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
+    "detection": ("condition",),
+    "filter": ("condition", "rules"),
+    "correlation": (),
+}
+"""What stands beside the selections of a rule and of a filter; a correlation's keys are taken for such."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One rule, or filter: the line of its first key, of each key and of each selection. Lines count from 1.
+    """One rule, filter or correlation: the line of its first key, of each key, of each selection or key of the section.
 
-    `repeated`: line and text of values that stand in their list already.
+    Lines count from 1. `repeated`: line and text of values that stand in their list already.
     """
 
     line: int
@@ -45,9 +49,8 @@ def unknown(line: int) -> Written:
 
 def _rule(document: yaml.MappingNode) -> Written:
     parts = {str(key.value): value for key, value in _pairs(document)}
-    beside = _BESIDE["filter" if "filter" in parts else "detection"]
-    within = parts.get("filter", parts.get("detection"))
-    selections = [(key, value) for key, value in _pairs(within) if key.value not in beside]
+    section = next((name for name in ("filter", "correlation") if name in parts), "detection")
+    selections = [(key, value) for key, value in _pairs(parts.get(section)) if key.value not in _BESIDE[section]]
     return Written(
         line=_line(document),
         keys={str(key.value): _line(key) for key, _ in _pairs(document)},
