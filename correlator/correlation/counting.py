@@ -8,7 +8,7 @@ from correlator.correlation.conditions import least
 from correlator.correlation.measures import Measure, Number, Total, Variety, amount, total
 from correlator.correlation.plan import Linked
 from correlator.correlation.sliding import Disturbed, Group, Sliding, window_of
-from correlator.correlation.state import ARRIVAL, ID, TIME, VALUE, Bounds, Entry, Feed
+from correlator.correlation.state import ARRIVAL, ID, ORIGIN, TIME, VALUE, Bounds, Entry, Feed
 
 
 class Measured(Group):
@@ -99,7 +99,7 @@ class Counting(Sliding[Measured]):
         before = group[at]
         if entry[ARRIVAL] < before[ARRIVAL]:
             return 0
-        group[at] = (*entry[:5], before[VALUE], *entry[6:])  # the measure took that value in
+        group[at] = (*entry[:VALUE], before[VALUE], *entry[ORIGIN:])  # the measure took that value in
         self._release([before])
         if entry[ARRIVAL] > before[ARRIVAL] and self.linked.parents and self._is_true(group, entry[TIME]):
             self._holds(group, key, entry, entry)
@@ -167,22 +167,17 @@ class Counting(Sliding[Measured]):
 class Counted(Counting):
     """event_count with gt and gte. An event id counts once."""
 
+    def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
+        """Hold nothing."""
+        super().__init__(linked, bounds, feed)
+        self._quiet = min(self._need - 1, bounds.group_hits)
+
     def _measure(self) -> Measure:
         return Number(self._need)
 
-    def _add(self, group: Measured, key: str, entry: Entry) -> int:
-        """See Sliding._add. Most hits are behind all others of a group that has too few."""
-        if group and entry[TIME] <= group[-1][TIME]:
-            return self._add_before(group, key, entry)
-        group.append(entry)
+    def _newest(self, group: Measured, entry: Entry) -> bool:
         need = self._need
-        if len(group) < need:
-            return 1
-        if group[-need][TIME] > entry[TIME] - self.span and not self._needless(group, entry[TIME]):
-            self._holds(group, key, entry, entry)
-        if len(group) > self.bounds.group_hits:
-            self._shorten(group)
-        return 1
+        return len(group) >= need and group[-need][TIME] > entry[TIME] - self.span
 
     def _could(self, group: Measured, time: int) -> bool:
         return len(group) - bisect_left(group, (time - self.span + 1,)) >= self._need
@@ -196,13 +191,22 @@ class Distinct(Counting):
 
     by_value = True
 
+    def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
+        """Hold nothing."""
+        super().__init__(linked, bounds, feed)
+        self._quiet = min(self._need - 1, bounds.group_hits)
+
     def _measure(self) -> Measure:
         return Variety(self._need)
 
     def _newest(self, group: Measured, entry: Entry) -> bool:
-        if len(group) < self._need:  # most groups stay so: they need no measure
-            return False
-        return super()._newest(group, entry)
+        return len(group) >= self._need and super()._newest(group, entry)
+
+    def _drop(self, group: Measured, before: int) -> list[Entry]:
+        gone = super()._drop(group, before)
+        if len(group) < self._need:
+            group.measure = None  # most groups stay so: they need none, and what comes now enters none
+        return gone
 
     def _could(self, group: Measured, time: int) -> bool:
         return len(group) >= self._need and super()._could(group, time)

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import islice
+from operator import itemgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from correlator.correlation.hits import EVENT, Hit, Origin
@@ -83,6 +84,9 @@ class Disturbed(NamedTuple):
 
 G = TypeVar("G", bound=Group)
 
+_time: Final = itemgetter(1)
+_arrival: Final = itemgetter(3)
+
 
 class Sliding(State, Generic[G]):
     """What all kinds have in common: groups, their bounds, and when their hits go."""
@@ -97,6 +101,8 @@ class Sliding(State, Generic[G]):
         self._grain = max(GRAIN, self.span // 8)
         self._outcome = Outcome()
         self._disturbed: dict[str, Disturbed] = {}
+        self._quiet = 0
+        """Hits of a group below which none that is behind the others needs a look."""
 
     @abstractmethod
     def _new(self) -> G:
@@ -121,19 +127,24 @@ class Sliding(State, Generic[G]):
     def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
         """See State.take."""
         self._outcome = outcome
-        groups, add = self.groups, self._add
-        made, latest = 0, self.clock
+        groups, add, quiet = self.groups, self._add, self._quiet
+        made, crowded = 0, self._is_crowded(len(hits))
         for key, time, identity, arrival, number, value, origin, carried in hits:
-            group = groups.pop(key, None)  # and in again: the first group is the least recently touched
+            group = groups.get(key)
             if group is None:
-                group = self._begun(key, time)
-            groups[key] = group
-            made += add(group, key, (time, identity, arrival, offset, number, value, origins[origin], carried))
-            if arrival > latest or time > latest:
-                latest = max(arrival, time)
+                group = groups[key] = self._begun(key, time)
+            elif crowded:  # out and in again: the first group is the least recently touched
+                del groups[key]
+                groups[key] = group
+            entry = (time, identity, arrival, number, value, origins[origin], carried)
+            if len(group) < quiet and (not group or time > group[-1][TIME]):
+                group.append(entry)  # as add would, of most hits
+                made += 1
+            else:
+                made += add(group, key, entry)
         if self._disturbed:
             self._judge_disturbed()
-        self._offsets.add(offset, latest + self.span)
+        self._offsets.add(offset, max(*map(_time, hits), *map(_arrival, hits), self.clock) + self.span)
         self.tally.taken += len(hits)
         self.tally.hits += made
         if len(groups) > self.bounds.groups or self.tally.hits > self.bounds.hits:
@@ -155,6 +166,10 @@ class Sliding(State, Generic[G]):
     def lowest(self, position: int) -> int:
         """See State.lowest."""
         return self._offsets.lowest(position)
+
+    def _is_crowded(self, more: int) -> bool:
+        """Return whether with so many hits more groups may soon have to go, so that it counts which is touched."""
+        return 2 * (len(self.groups) + more) >= self.bounds.groups or 2 * (self.tally.hits + more) >= self.bounds.hits
 
     def _disturb(self, key: str, entry: Entry) -> None:
         """Have the group judged once when the record is taken: late hits by the hundred must not cost as many passes."""
@@ -201,9 +216,9 @@ class Sliding(State, Generic[G]):
     def _passed(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Return which of these are kept, and which the clock has passed a timespan after both time and arrival."""
         before = self.clock - self.span
-        if all([entry[ARRIVAL] <= before and entry[TIME] <= before for entry in entries]):  # nearly always  # noqa: C419
-            return [], list(entries)
         kept = [entry for entry in entries if entry[ARRIVAL] > before or entry[TIME] > before]
+        if not kept:  # nearly always
+            return kept, list(entries)
         return kept, [entry for entry in entries if entry[ARRIVAL] <= before and entry[TIME] <= before]
 
     def _release(self, entries: Sequence[Entry]) -> None:

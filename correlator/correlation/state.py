@@ -13,17 +13,16 @@ from soc.clock import SECOND
 NEVER: Final = -(2**62)
 """A watermark below every other: nothing is known yet."""
 
-Entry = tuple[int, str, int, int, int, Value, Origin, Mapping[str, str] | None]
-"""A hit as it is held: time, id, arrival, offset in the log, number, value, origin, carried. Sorts by time, then id."""
+Entry = tuple[int, str, int, int, Value, Origin, Mapping[str, str] | None]
+"""A hit as it is held: time, id, arrival, number, value, origin, carried. Sorts by time, then id."""
 
 TIME: Final = 0
 ID: Final = 1
 ARRIVAL: Final = 2
-OFFSET: Final = 3
-NUMBER: Final = 4
-VALUE: Final = 5
-ORIGIN: Final = 6
-CARRIED: Final = 7
+NUMBER: Final = 3
+VALUE: Final = 4
+ORIGIN: Final = 5
+CARRIED: Final = 6
 
 RawHit = Sequence[Any]
 """A hit as it stands on the wire: group, time, id, arrival, number, value, origin's position, carried."""

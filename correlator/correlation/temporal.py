@@ -41,28 +41,30 @@ class Temporal(Sliding[Lanes]):
         self._known: dict[int, bool] = {}
         condition = linked.correlation.condition
         self._wants_all = condition.expression is None and not condition.bounds
+        self._from = 0
+        self._most = bounds.group_hits
 
     def _new(self) -> Lanes:
         return Lanes(self._rules)
 
     def _add(self, group: Lanes, key: str, entry: Entry) -> int:
-        lane = group.lanes[entry[NUMBER]]
-        time = entry[TIME]
+        number, time = entry[NUMBER], entry[TIME]
+        lane = group.lanes[number]
         if time > group.newest:
-            group.newest = group.latest[entry[NUMBER]] = time
+            group.newest = group.latest[number] = time
             lane.append(entry)
-            if self._wants_all and min(group.latest) <= time - self.span:
+            if number < self._from or (self._wants_all and min(group.latest) <= time - self.span):
                 pass
-            elif self._may_hold_at(entry) and not self._needless(group, time) and self._at_newest(group, entry):
+            elif not self._needless(group, time) and self._at_newest(group, entry):
                 self._holds(group, key, entry, entry)
         else:
             at = bisect_left(lane, entry[:2])
             if at < len(lane) and lane[at][:2] == entry[:2]:
                 return self._again(group, key, lane, at, entry)
             lane.insert(at, entry)
-            group.latest[entry[NUMBER]] = max(time, group.latest[entry[NUMBER]])
+            group.latest[number] = max(time, group.latest[number])
             self._disturb(key, entry)
-        if len(lane) > self.bounds.group_hits:
+        if len(lane) > self._most:
             self._cut(lane)
         return 1
 
@@ -74,22 +76,16 @@ class Temporal(Sliding[Lanes]):
         lane[at] = entry
         self._release([before])
         later = entry[ARRIVAL] > before[ARRIVAL]
-        if later and self.linked.parents and self._may_hold_at(entry) and self._is_true(group, entry):
+        if later and self.linked.parents and entry[NUMBER] >= self._from and self._is_true(group, entry):
             self._holds(group, key, entry, entry)
         return 1
-
-    def _may_hold_at(self, entry: Entry) -> bool:  # noqa: ARG002 - not of every kind
-        """Return whether the condition can hold at a hit of that rule."""
-        return True
 
     def _judge(self, group: Lanes, key: str, disturbed: Disturbed) -> None:
         """See Sliding._judge."""
         if not self._says(sum(1 << number for number, lane in enumerate(group.lanes) if lane)):
             return
-        for lane in group.lanes:
+        for lane in group.lanes[self._from :]:
             for at in lane[bisect_left(lane, (disturbed.first,)) : bisect_left(lane, (disturbed.last + self.span,))]:
-                if not self._may_hold_at(at):
-                    break
                 if self._needless(group, at[TIME]) or (group.held and at[ID] in group.held):
                     continue
                 if self._is_true(group, at):
@@ -126,6 +122,8 @@ class Temporal(Sliding[Lanes]):
     def _drop(self, group: Lanes, before: int) -> list[Entry]:
         gone: list[Entry] = []
         for lane in group.lanes:
+            if not lane or lane[0][TIME] >= before:
+                continue
             end = bisect_left(lane, (before,))
             kept, passed = self._passed(lane[:end])
             lane[:end] = kept
@@ -156,9 +154,7 @@ class Ordered(Temporal):
         """Hold nothing."""
         super().__init__(linked, bounds, feed)
         self._need = least(linked) if linked.correlation.condition.bounds else self._rules
-
-    def _may_hold_at(self, entry: Entry) -> bool:
-        return self._rules > entry[NUMBER] >= self._need - 1
+        self._from = self._need - 1  # a hit of an earlier rule ends no such row
 
     def _at_newest(self, group: Lanes, at: Entry) -> bool:
         return self._is_true(group, at)

@@ -18,6 +18,7 @@ from correlator.correlation.sliding import MAX_ENTRIES
 from correlator.correlation.state import (
     ID,
     NUMBER,
+    ORIGIN,
     TIME,
     VALUE,
     Bounds,
@@ -65,7 +66,7 @@ class Tumbling(State):
                 self.tally.late += 1
             else:
                 self._first.setdefault(window, offset)
-                entry = (time, identity, arrival, offset, number, value, origins[origin], carried)
+                entry = (time, identity, arrival, number, value, origins[origin], carried)
                 self._put(window, key, entry)
 
     def _is_late(self, window: int, arrival: int, number: int) -> bool:
@@ -129,7 +130,7 @@ class Tumbling(State):
         entries.sort(key=lambda entry: entry[:2])
         latest = entries[-1]
         identity = digest(self.linked.correlation.ref.id, key, window)
-        at = Hit(key, identity, last, last, 0, None, latest[6], None)
+        at = Hit(key, identity, last, last, 0, None, latest[ORIGIN], None)
         if not self.linked.silent:
             found = Found(
                 self.linked, key, window, at, window * self.span, last, counted, len(entries), entries[-MAX_ENTRIES:]
