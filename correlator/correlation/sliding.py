@@ -144,7 +144,7 @@ class Sliding(State, Generic[G]):
                 made += add(group, key, entry)
         if self._disturbed:
             self._judge_disturbed()
-        self._offsets.add(offset, max(*map(_time, hits), *map(_arrival, hits), self.clock) + self.span)
+        self._offsets.add(offset, max((self.clock, *map(_time, hits), *map(_arrival, hits))) + self.span)
         self.tally.taken += len(hits)
         self.tally.hits += made
         if len(groups) > self.bounds.groups or self.tally.hits > self.bounds.hits:
