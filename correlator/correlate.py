@@ -86,7 +86,7 @@ class Correlator:
         plan = self._rules.plan()
         if plan is not self._plan:
             self._plan = plan
-            for owned in self._owned.values():
+            for owned in (*self._owned.values(), *self._before.values()):
                 owned.adopt(plan, self._clock.now())
 
     async def _refresh(self, records: Sequence[Record]) -> None:
@@ -95,7 +95,7 @@ class Correlator:
         if generation != self._generation:
             self._gauges.count(self._states())
             self._before, self._owned, self._told = self._owned, {}, {}
-            self._events, self._hits = [len(await self._bus.ends(topic)) for topic in (EVENTS, HITS)]
+            await self._look_at_topics()
             self._outgoing.begin(self._hits)
             self._generation = generation
         missing = sorted(self._consumer.assignment() - self._owned.keys())
@@ -104,6 +104,13 @@ class Correlator:
             self._owned[place] = await self._begin(place, records)
         self._replaying = False
         self._before = {}
+
+    async def _look_at_topics(self) -> None:
+        """Note how many partitions there are; a state of other numbers is of no use."""
+        before = (self._events, self._hits)
+        self._events, self._hits = [len(await self._bus.ends(topic)) for topic in (EVENTS, HITS)]
+        if before != (self._events, self._hits):
+            self._before = {}
 
     async def _begin(self, place: TopicPartition, records: Sequence[Record]) -> Owned:
         """Return a partition as the last commit left it."""
