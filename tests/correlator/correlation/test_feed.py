@@ -60,6 +60,24 @@ def test_without_a_field_of_the_group_a_hit_is_counted_and_not_grouped(fields: d
     assert feeder.ungrouped == {"c-event_count": 1}
 
 
+def test_host_and_site_are_fields_where_the_event_has_none_of_that_name() -> None:
+    """Whoever goes from site to site is seen by no field; a field of that name is the event's own word."""
+    asked = linked(("host", "User"), values=("site",), kind=Kind.VALUE_COUNT, carried=("host", "site"))
+    feeder = Feeder(plan_of(asked), MAX_BYTES)
+    (hit,) = fed(feeder, fields={"User": "root"})
+    assert (hit.group, hit.value) == ('["web01","root"]', "district-1")
+    assert hit.carried == {"host": "web01", "site": "district-1"}
+    *_, own = fed(feeder, fields={"User": "root", "host": "GW9", "site": "hue"})
+    assert (own.group, own.value, own.origin) == ('["gw9","root"]', "hue", Origin("district-1", "web01"))
+
+
+def test_an_event_of_no_known_host_is_in_no_group_of_hosts() -> None:
+    """Or all of them would be one host."""
+    feeder = Feeder(plan_of(linked(("host",))), MAX_BYTES)
+    assert fed(feeder, host="") == []
+    assert feeder.ungrouped == {"c-event_count": 1}
+
+
 def test_fields_have_the_events_own_names() -> None:
     """A rule says Image where Windows' Security log says NewProcessName."""
     feeder = Feeder(
