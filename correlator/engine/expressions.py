@@ -9,6 +9,7 @@ from correlator.engine.atoms import check_of
 from correlator.engine.hyper import AVAILABLE, Scanner
 from correlator.engine.required import DOTLESS, required
 from correlator.engine.text import Check
+from correlator.limit import Timer
 from correlator.syntax import Regex
 
 _SEPARATORS: Final = Regex(r"[\x1c-\x1f]")
@@ -16,9 +17,6 @@ _SEPARATORS: Final = Regex(r"[\x1c-\x1f]")
 
 LONG: Final = 2048
 """Characters from which `re` is not asked about what hyperscan has found in ASCII text: it may take milliseconds."""
-
-_FOUND: Final = [0]
-"""What a scan gives where the expression is there, and no separator."""
 
 _PLAIN: Final = re.compile(r"[ -~]*", re.ASCII)
 _FOREIGN: Final = re.compile(r"\{,|\\[vN]|\[:")
@@ -37,15 +35,17 @@ class Expressions:
     `needed`: the text that stands in every value in which the expression is found, by place.
     """
 
-    def __init__(self, atoms: Mapping[Regex, int]) -> None:
-        """Compile them."""
+    def __init__(self, atoms: Mapping[Regex, int], timer: Timer | None = None) -> None:
+        """Compile them. `timer`: may run when candidates are asked for."""
+        self._timer = timer
+        self._atoms = tuple(atoms)
         self._searches = [(number, check_of(atom)) for atom, number in atoms.items()]
-        required_texts = [required(atom.pattern, atom.flags) for atom in atoms]
-        self.needed = [texts[0] if texts else "" for texts in required_texts]
-        self._needed_too = [texts[::-1] for texts in required_texts]
-        """All that is needed; a single character is looked for quickest."""
+        self._required = [required(atom.pattern, atom.flags) for atom in atoms]
+        self.needed = [texts[0] if texts else "" for texts in self._required]
         self.numbers = frozenset(atoms.values())
-        self._scans = [_scan(atom) for atom in atoms]
+        self._scanner, self._scanned = _scanner(self._atoms) if AVAILABLE else (None, [])
+        self._unscanned = frozenset(range(len(self._searches))).difference(self._scanned)
+        self._alone: dict[int, Scanner] = {}
 
     def candidates(self, text: str, folded: str, places: Sequence[int]) -> list[tuple[int, Check]]:
         """Return those at `places` that may be found in the text: the number of each, and what has the last word on it.
@@ -53,41 +53,67 @@ class Expressions:
         `places` has all of which the needed text is there. The last word has `re`, but in long ASCII text hyperscan,
         which reads it alike and in linear time.
         """
-        if not text.isascii() and any(letter in folded for letter in DOTLESS):
-            return self._searches
-        likely = [place for place in places if all(each in folded for each in self._needed_too[place])]
-        if not likely or not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
-            return [self._searches[place] for place in likely]
-        return list(self._scanned(text.encode(), likely))
+        if not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
+            some = not any(letter in folded for letter in DOTLESS)
+            return [self._searches[place] for place in self._likely(folded, places)] if some else self._searches
+        if self._scanner is None:
+            return [self._searches[place] for place in self._likely(folded, places)]
+        if len(text) > LONG:
+            return list(self._found(text.encode(), self._likely(folded, places)))
+        found = self._scanner.found(text.encode())
+        if len(self._scanned) in found:
+            return [self._searches[place] for place in places]
+        likely = self._unscanned.union(map(self._scanned.__getitem__, found))
+        return [self._searches[place] for place in places if place in likely]
 
-    def _scanned(self, data: bytes, places: Sequence[int]) -> Iterator[tuple[int, Check]]:
+    def _likely(self, folded: str, places: Sequence[int]) -> list[int]:
+        """Return the places of which what is needed is there: all of it in long text, single characters first."""
+        if len(folded) <= LONG:
+            return [place for place in places if self.needed[place] in folded]
+        return [place for place in places if all(each in folded for each in reversed(self._required[place]))]
+
+    def _found(self, data: bytes, places: Sequence[int]) -> Iterator[tuple[int, Check]]:
+        """Yield what hyperscan finds in long ASCII text, one by one: few are likely, and all take longer than some."""
         for place in places:
             number, search = self._searches[place]
-            if (scan := self._scans[place]) is None:
+            if place in self._unscanned:
                 yield number, search
-            elif found := scan.found(data):
-                sure = len(data) > LONG and found == _FOUND
-                yield number, _is_found if sure else search
+            elif found := self._by_itself(place).found(data):
+                yield number, _is_found if found == _FOUND else search
+
+    def _by_itself(self, place: int) -> Scanner:
+        """Return what scans for one expression and separators; made when it is first wanted, as of Needles."""
+        if place not in self._alone:
+            if self._timer is not None:
+                self._timer.disarm()
+            self._alone[place] = _alone(self._atoms[place])
+        return self._alone[place]
+
+
+_FOUND: Final = [0]
+"""What a scan for one expression gives where it is there, and no separator."""
+
+_scanners: Final = WeakValueDictionary[Regex, Scanner]()
+
+
+def _alone(atom: Regex) -> Scanner:
+    """Return what scans for an expression that hyperscan knows; one object for all fields that ask for it."""
+    if (known := _scanners.get(atom)) is None:
+        known = _scanners[atom] = _compiled([atom, _SEPARATORS])
+    return known
 
 
 def _is_found(_text: str) -> bool:
     return True
 
 
-_scanners: Final = WeakValueDictionary[Regex, Scanner]()
-
-
-def _scan(atom: Regex) -> Scanner | None:
-    """Return what scans for the expression, and for separators; one object for all fields that ask for it."""
-    if not AVAILABLE or not _is_alike(atom):
-        return None
-    try:
-        if (known := _scanners.get(atom)) is None:
-            sources = [each.pattern.encode() for each in (atom, _SEPARATORS)]
-            known = _scanners[atom] = Scanner(sources, [_letters(atom), ""])
-    except ValueError:  # beyond hyperscan
-        return None
-    return known
+def _scanner(atoms: Sequence[Regex]) -> tuple[Scanner | None, list[int]]:
+    """Return what scans for the expressions that hyperscan knows, and their places."""
+    alike = [place for place, atom in enumerate(atoms) if _is_alike(atom)]
+    for places in (alike, [place for place in alike if _known([atoms[place]])]):  # all of them, nearly always
+        if places and (scanner := _known([*(atoms[place] for place in places), _SEPARATORS])):
+            return scanner, places
+    return None, []
 
 
 def _is_alike(atom: Regex) -> bool:
@@ -96,6 +122,17 @@ def _is_alike(atom: Regex) -> bool:
         return False
     several_lines = atom.flags & re.MULTILINE or _SEVERAL_LINES.search(atom.pattern)
     return not atom.flags & ~_KNOWN and not (several_lines and "^" in atom.pattern)
+
+
+def _known(atoms: Sequence[Regex]) -> Scanner | None:
+    try:
+        return _compiled(atoms)
+    except ValueError:
+        return None
+
+
+def _compiled(atoms: Sequence[Regex]) -> Scanner:
+    return Scanner([atom.pattern.encode() for atom in atoms], [_letters(atom) for atom in atoms])
 
 
 def _letters(atom: Regex) -> str:

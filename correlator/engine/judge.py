@@ -37,7 +37,8 @@ class Judge:
         self.absent = frozenset(number for atom, number in atoms.items() if atom == Exists(False))
         patterns = sort({atom: number for atom, number in atoms.items() if isinstance(atom, Glob)})
         self._patterns = patterns
-        self._expressions = Expressions({atom: number for atom, number in atoms.items() if isinstance(atom, Regex)})
+        expressions = {atom: number for atom, number in atoms.items() if isinstance(atom, Regex)}
+        self._expressions = Expressions(expressions, memory.timer)
         self._always_tried, self._tried = self._gated()
         self._brings = frozenset((*patterns.looks, *self._tried))
         self._needles = Needles(patterns.needles, memory.timer) if patterns.needles else None
