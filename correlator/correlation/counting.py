@@ -100,10 +100,9 @@ class Counting(Sliding[Measured]):
         if entry[ARRIVAL] < before[ARRIVAL]:
             return 0
         group[at] = (*entry[:VALUE], before[VALUE], *entry[ORIGIN:])  # the measure took that value in
-        self._release([before])
         if entry[ARRIVAL] > before[ARRIVAL] and self.linked.parents and self._is_true(group, entry[TIME]):
             self._holds(group, key, entry, entry)
-        return 1
+        return 0
 
     def _is_true(self, group: Measured, time: int) -> bool:
         start, stop = window_of(group, time, self.span)
@@ -150,18 +149,17 @@ class Counting(Sliding[Measured]):
         self._cut(group)
         group.measure = None
 
-    def _drop(self, group: Measured, before: int) -> list[Entry]:
-        end = bisect_left(group, (before,))
-        kept, gone = self._passed(group[:end])
-        group[:end] = kept
-        if end <= group.begin:
-            group.begin -= len(gone)
-        else:
+    def _drop(self, group: Measured, before: int) -> int:
+        if group.measure is None:
+            return self._cleared(group, before)
+        if group[-1][TIME] - self.span < before - 1:  # the measure may have some of them
             group.measure = None
+        gone = self._cleared(group, before)
+        group.begin -= gone
         return gone
 
-    def _first(self, group: Measured) -> int:
-        return group[0][TIME]
+    def _first(self, group: Measured) -> int | None:
+        return group[0][TIME] if group else None
 
 
 class Counted(Counting):
@@ -202,7 +200,7 @@ class Distinct(Counting):
     def _newest(self, group: Measured, entry: Entry) -> bool:
         return len(group) >= self._need and super()._newest(group, entry)
 
-    def _drop(self, group: Measured, before: int) -> list[Entry]:
+    def _drop(self, group: Measured, before: int) -> int:
         gone = super()._drop(group, before)
         if len(group) < self._need:
             group.measure = None  # most groups stay so: they need none, and what comes now enters none
@@ -226,7 +224,7 @@ class Summed(Counting):
         self.tally.unread += made and amount(entry) is None
         return made
 
-    def _drop(self, group: Measured, before: int) -> list[Entry]:
+    def _drop(self, group: Measured, before: int) -> int:
         gone = super()._drop(group, before)
         group.measure = None  # a running sum is not exact for ever
         return gone

@@ -38,9 +38,6 @@ from correlator.correlation.state import (
 )
 from soc.events import digest
 
-LOOKS: Final = 2
-"""How often in a timespan a group is looked at whether its hits have passed, at most: each look costs more than a hit."""
-
 MAX_ENTRIES: Final = 100
 """Hits that a match names: the latest."""
 
@@ -63,10 +60,6 @@ class Group(list[Entry]):
     def entries(self) -> Iterator[Entry]:
         """Yield every hit."""
         return iter(self)
-
-    def size(self) -> int:
-        """Return how many hits there are."""
-        return len(self)
 
 
 class Disturbed(NamedTuple):
@@ -110,19 +103,19 @@ class Sliding(State, Generic[G]):
 
     @abstractmethod
     def _add(self, group: G, key: str, entry: Entry) -> int:
-        """Take one hit and judge what it may complete. Return 1 where it is held under its offset, else 0."""
+        """Take one hit and judge what it may complete. Return 1, or 0 for a copy of one that is held."""
 
     @abstractmethod
     def _judge(self, group: G, key: str, disturbed: "Disturbed") -> None:
         """Judge every hit less than a timespan after those that came behind others."""
 
     @abstractmethod
-    def _drop(self, group: G, before: int) -> list[Entry]:
-        """Take hits out whose time is before this one and which the clock has passed; return them."""
+    def _drop(self, group: G, before: int) -> int:
+        """Take out the hits of before this time that arrived before it too; return how many."""
 
     @abstractmethod
-    def _first(self, group: G) -> int:
-        """Return the earliest time in a group that is not empty."""
+    def _first(self, group: G) -> int | None:
+        """Return the earliest time in a group, None where it is empty."""
 
     def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
         """See State.take."""
@@ -200,37 +193,38 @@ class Sliding(State, Generic[G]):
         group.due = due
 
     def _look(self, key: str, group: G) -> None:
-        """Drop the hits that the clock has passed, and the group with its last one."""
-        before = self.clock - self.span
-        self._release(self._drop(group, before + 1))
-        if not group.size():
+        """Drop the hits that the clock has passed, and the group with its last one.
+
+        That is once a timespan at most, for a look costs more than a hit: some are held for two timespans.
+        """
+        self.tally.hits -= self._drop(group, self.clock - self.span + 1)
+        first = self._first(group)
+        if first is None:
             del self.groups[key]
             return
-        first = self._first(group)
         if group.told:
             group.told = {bucket for bucket in group.told if (bucket + 1) * self.span > first}
         if group.held:
             group.held &= {entry[ID] for entry in group.entries()}
-        self._later(key, group, max(first + self.span, self.clock + self.span // LOOKS))
+        self._later(key, group, max(first, self.clock) + self.span)
 
-    def _passed(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
-        """Return which of these are kept, and which the clock has passed a timespan after both time and arrival."""
-        before = self.clock - self.span
-        kept = [entry for entry in entries if entry[ARRIVAL] > before or entry[TIME] > before]
-        if not kept:  # nearly always
-            return kept, list(entries)
-        return kept, [entry for entry in entries if entry[ARRIVAL] <= before and entry[TIME] <= before]
-
-    def _release(self, entries: Sequence[Entry]) -> None:
-        self.tally.hits -= len(entries)
+    def _cleared(self, entries: list[Entry], before: int) -> int:
+        """Take out those before a time that arrived before it too; return how many."""
+        end = bisect_left(entries, (before,))
+        kept = [entry for entry in entries[:end] if entry[ARRIVAL] >= before]
+        entries[:end] = kept
+        return end - len(kept)
 
     def _evict(self) -> None:
         """Forget the least recently touched groups."""
         while len(self.groups) > self.bounds.groups or (self.tally.hits > self.bounds.hits and len(self.groups) > 1):
             for key in list(islice(self.groups, max(1, len(self.groups) // EVICTED_AT_ONCE))):
-                entries = list(self.groups.pop(key).entries())
-                self._leave_out(max((entry[ARRIVAL] for entry in entries), default=self.clock))
-                self._release(entries)
+                group = self.groups.pop(key)
+                self.tally.hits -= self._drop(group, self.clock - self.span + 1)  # those are not missed
+                entries = list(group.entries())
+                if entries:
+                    self._leave_out(max(entry[ARRIVAL] for entry in entries))
+                self.tally.hits -= len(entries)
                 self.tally.evicted += len(entries)
 
     def _cut(self, entries: list[Entry]) -> None:
@@ -238,7 +232,7 @@ class Sliding(State, Generic[G]):
         gone = entries[: max(1, self.bounds.group_hits // 8)]
         del entries[: len(gone)]
         self._leave_out(gone[-1][ARRIVAL])
-        self._release(gone)
+        self.tally.hits -= len(gone)
         self.tally.evicted += len(gone)
 
     # What holds -----------------------------------------------------------------------------------------------------

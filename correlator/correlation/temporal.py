@@ -25,10 +25,6 @@ class Lanes(Group):
         """See Group.entries."""
         return (entry for lane in self.lanes for entry in lane)
 
-    def size(self) -> int:
-        """See Group.size."""
-        return sum(map(len, self.lanes))
-
 
 class Temporal(Sliding[Lanes]):
     """Hits of the referred rules that the condition asks for, in any order. An id counts once for each rule."""
@@ -74,11 +70,10 @@ class Temporal(Sliding[Lanes]):
         if entry[ARRIVAL] < before[ARRIVAL]:
             return 0
         lane[at] = entry
-        self._release([before])
         later = entry[ARRIVAL] > before[ARRIVAL]
         if later and self.linked.parents and entry[NUMBER] >= self._from and self._is_true(group, entry):
             self._holds(group, key, entry, entry)
-        return 1
+        return 0
 
     def _judge(self, group: Lanes, key: str, disturbed: Disturbed) -> None:
         """See Sliding._judge."""
@@ -119,19 +114,11 @@ class Temporal(Sliding[Lanes]):
             said = self._known[there] = self._expected(there)
             return said
 
-    def _drop(self, group: Lanes, before: int) -> list[Entry]:
-        gone: list[Entry] = []
-        for lane in group.lanes:
-            if not lane or lane[0][TIME] >= before:
-                continue
-            end = bisect_left(lane, (before,))
-            kept, passed = self._passed(lane[:end])
-            lane[:end] = kept
-            gone += passed
-        return gone
+    def _drop(self, group: Lanes, before: int) -> int:
+        return sum([self._cleared(lane, before) for lane in group.lanes if lane and lane[0][TIME] < before])
 
-    def _first(self, group: Lanes) -> int:
-        return min(lane[0][TIME] for lane in group.lanes if lane)
+    def _first(self, group: Lanes) -> int | None:
+        return min([lane[0][TIME] for lane in group.lanes if lane], default=None)
 
     def _window(self, group: Lanes, at: Entry) -> list[Entry]:
         found: list[Entry] = []
