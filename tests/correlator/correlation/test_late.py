@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from hypothesis import given
 
-from correlator.correlation.rule import Correlation
-from tests.correlator.correlation.model import Answer, expected, on_time, pure
-from tests.correlator.correlation.strategies import DETECTIONS, sometimes_late
-from tests.correlator.correlation.worlds import World, made, seeds, worlds
+from correlator.correlation.rule import Bound, Correlation, Kind
+from soc.clock import SECOND
+from tests.correlator.correlation.model import Answer, Happening, expected, on_time, pure
+from tests.correlator.correlation.strategies import DETECTIONS, correlation, sometimes_late
+from tests.correlator.correlation.worlds import Scene, World, made, seeds, worlds
 
 
 def of(rules: set[str], answers: set[Answer]) -> set[Answer]:
@@ -50,3 +51,18 @@ def test_another_schedule_finds_the_same_of_windows(seed: int) -> None:
 def over_detections(correlations: Sequence[Correlation]) -> set[str]:
     """Return those that refer to detection rules alone."""
     return {each.ref.id for each in correlations if set(each.rules) <= set(DETECTIONS)}
+
+
+def test_a_success_that_comes_late_in_a_long_burst() -> None:
+    """Ten failures in a minute, again and again for an hour; the success in the middle of it arrives when all is over."""
+    failures = correlation("many", Kind.EVENT_COUNT, ["Da"], 60 * SECOND, group_by=("user",), bounds=((Bound.GTE, 10),))
+    entered = correlation("entered", Kind.TEMPORAL_ORDERED, ["many", "Db"], 60 * SECOND, group_by=("user",))
+    fields = {"user": "root", "host": "h"}
+    burst = [Happening(f"f{at}", at * SECOND, at * SECOND, fields, ("Da",)) for at in range(0, 600, 5)]
+    lateness = 400 * SECOND
+    success = Happening("success", 302 * SECOND, 302 * SECOND + lateness, fields, ("Db",))
+    events = [*((0, each) for each in burst), (1, success)]
+    for seed in range(5):
+        answers = World(Scene(seed, [failures, entered], events, (2, 2, lateness), seed % 4)).run()
+        assert of({"entered"}, answers) == {Answer("entered", ("root",), 5)}
+        assert of({"many"}, answers) == {Answer("many", ("root",), bucket) for bucket in range(10)}
