@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from correlator.correlation.conditions import expected, within
@@ -84,7 +85,7 @@ class Accounting(Replayed):
         groups = [
             _group(self._linked, values, sorted(found.values(), key=_place)) for values, found in self._entries.items()
         ]
-        groups.sort(key=lambda group: (-group.held, -_nearness(self._linked, group.best), group.values))
+        groups.sort(key=partial(_order, self._linked))
         entered = Counter(entry[NUMBER] for found in self._entries.values() for entry in found.values())
         tally = self.tallies()[self._linked.version]
         ungrouped = self.ungrouped()[self._linked.correlation.ref.id] + tally.ungrouped
@@ -97,7 +98,7 @@ class Accounting(Replayed):
 
 
 def _entry(hit: Hit) -> Entry:
-    return (hit.time, hit.id, hit.arrival, 0, hit.number, hit.value, hit.origin, hit.carried)
+    return (hit.time, hit.id, hit.arrival, hit.number, hit.value, hit.origin, hit.carried)
 
 
 def _place(entry: Entry) -> tuple[int, str, int]:
@@ -141,8 +142,15 @@ def _look(linked: Linked, start: int, end: int, entries: Sequence[Entry]) -> Loo
     return Look(start, end, entries, counted, there, holds)
 
 
-def _nearness(linked: Linked, look: Look) -> float:
-    """Return how near a window comes to the condition: what is counted, or how many steps there are."""
+def _nearness(linked: Linked, look: Look) -> tuple[float, int]:
+    """Return how near a window comes to the condition: what is counted, or how many steps there are; then how many rules."""
+    there = len(look.there)
     if linked.correlation.kind is Kind.TEMPORAL:
-        return len(look.there)
-    return float("-inf") if look.counted is None else look.counted
+        return there, there
+    return (float("-inf") if look.counted is None else look.counted), there
+
+
+def _order(linked: Linked, group: Group) -> tuple[float, float, int, str]:
+    """Return what sorts groups: those that fired first, then those that came nearest."""
+    counted, there = _nearness(linked, group.best)
+    return -group.held, -counted, -there, group.values

@@ -1,9 +1,10 @@
-"""A layer for MITRE's ATT&CK Navigator: how many rules there are for each technique. Layer file format 4.5."""
+"""A layer for MITRE's ATT&CK Navigator: how many rules and correlations there are for each technique. Layer file format 4.5."""
 
 import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from correlator.correlation.rule import Correlation
 from correlator.source import Rule
 from soc.alerts import Level
 
@@ -17,12 +18,14 @@ MAX_TITLE: Final = 120
 _TECHNIQUE: Final = re.compile(r"attack\.(t1\d{3}(?:\.\d{3})?)", re.IGNORECASE)
 """Techniques of the enterprise matrix; those of ICS begin with T0."""
 
+Written = Rule | Correlation
+
 _COLOURS: Final = ("#e8f1fa", "#6ea8dc", "#1f4e8c")
 
 
-def layer(rules: Iterable[Rule], name: str, description: str = "") -> dict[str, Any]:
+def layer(rules: Iterable[Written], name: str, description: str = "") -> dict[str, Any]:
     """Return the layer as a JSON-ready document: a technique's score is the number of its rules, its comment names them."""
-    by_technique: dict[str, list[Rule]] = {}
+    by_technique: dict[str, list[Written]] = {}
     for rule in rules:
         for technique in dict.fromkeys(_techniques(rule)):
             by_technique.setdefault(technique, []).append(rule)
@@ -46,11 +49,11 @@ def layer(rules: Iterable[Rule], name: str, description: str = "") -> dict[str, 
     }
 
 
-def _techniques(rule: Rule) -> Iterable[str]:
+def _techniques(rule: Written) -> Iterable[str]:
     return (found[1].upper() for tag in rule.ref.tags if (found := _TECHNIQUE.fullmatch(tag)))
 
 
-def _technique(technique: str, rules: list[Rule]) -> dict[str, Any]:
+def _technique(technique: str, rules: list[Written]) -> dict[str, Any]:
     ordered = sorted(rules, key=lambda rule: (-rule.ref.level, rule.ref.title))
     lines = [f"{rule.ref.level.label}: {rule.ref.title[:MAX_TITLE]}" for rule in ordered[:MAX_TITLES]]
     if len(ordered) > MAX_TITLES:

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,7 +20,7 @@ MAX_PAGE: Final = 64 * 1024 * 1024
 EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - what a service listens on, not we
 """Addresses that a service listens on, and that nobody can ask."""
 
-TOTAL: Final = "_total"
+_NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 BUCKETS: Final = ("_bucket", "_created")
 
 
@@ -41,11 +42,13 @@ def page(url: str) -> str:
         raise Stop(f"{url}: {reason}; does `soc correlate` run there? --url names another place") from None
 
 
-def values(text: str, names: Iterable[str], label: str = "") -> Mapping[str, Mapping[str, float]]:
+def values(
+    text: str, names: Iterable[str], label: str = "", only: Mapping[str, str] = _NO_LABELS
+) -> Mapping[str, Mapping[str, float]]:
     """Return of each metric its values, by the value of a label that all have, "" for those without labels.
 
-    `names`: without the "_total" of counters. Samples that differ in other labels are added up. Raises Stop where the
-    text is no page of metrics.
+    `names`: without the "_total" of counters. `only`: labels that a sample must have. Samples that differ in other
+    labels are added up. Raises Stop where the text is no page of metrics.
     """
     wanted = frozenset(names)
     found: dict[str, dict[str, float]] = defaultdict(dict)
@@ -53,7 +56,7 @@ def values(text: str, names: Iterable[str], label: str = "") -> Mapping[str, Map
         for family in text_string_to_metric_families(text):
             if family.name in wanted:
                 for sample in family.samples:
-                    if not sample.name.endswith(BUCKETS):
+                    if not sample.name.endswith(BUCKETS) and only.items() <= sample.labels.items():
                         key = sample.labels[label] if label else ""
                         found[family.name][key] = found[family.name].get(key, 0) + sample.value
     except (ValueError, KeyError, OverflowError) as error:

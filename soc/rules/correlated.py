@@ -14,10 +14,10 @@ from collectors.sources import BadRecord, Options, Recording
 from correlator.correlation.found import condition_of, number
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Kind
-from correlator.correlation.state import NUMBER, ORIGIN, TIME, VALUE, Entry
+from correlator.correlation.state import ID, NUMBER, ORIGIN, TIME, VALUE, Entry
 from correlator.rules import RuleSet
 from correlator.source import Rule
-from correlator.tools.correlating import Account, Accounting, Group, Look
+from correlator.tools.correlating import MAX_HITS, Account, Accounting, Group, Look
 from soc.clock import SECOND
 from soc.errors import Stop
 from soc.printing import COLOURS, moment, visible
@@ -40,7 +40,7 @@ def run(rules: RuleSet, linked: Linked, file: Path, options: Options, *, group: 
     if form == "json":
         print(orjson.dumps(_document(account, chosen, plan), option=orjson.OPT_INDENT_2).decode())  # noqa: T201
     else:
-        _View(account, plan).print(Console(highlight=False), chosen)
+        _View(account, plan, file).print(Console(highlight=False), chosen)
 
 
 def _ignored(_rule: Rule, _error: Exception) -> None:
@@ -64,9 +64,10 @@ def _said(group: Group) -> str:
 class _View:
     """The account on a terminal. Everything from a rule or a log is escaped and bounded."""
 
-    def __init__(self, account: Account, plan: Plan) -> None:
+    def __init__(self, account: Account, plan: Plan, file: Path) -> None:
         self._account = account
         self._plan = plan
+        self._file = file
         self._linked = account.linked
 
     def print(self, console: Console, group: Group | None) -> None:
@@ -75,6 +76,8 @@ class _View:
             console.print(line)
         console.print(Text("\nWhat entered", style="bold underline"))
         console.print(self._entered())
+        for line in self._unheard(group):
+            console.print(line, soft_wrap=True)
         if group is None:
             return
         console.print(Text(f"\n{visible(self._heading(group), 400)}", style="bold underline"))
@@ -107,13 +110,19 @@ class _View:
     def _verdict(self, group: Group) -> str:
         look, correlation = group.best, self._linked.correlation
         counted = "no value to look at" if look.counted is None else f"{number(look.counted)} counted"
+        some = f" (of {group.hits:,}, the first {MAX_HITS:,} were looked at)" if group.hits > MAX_HITS else ""
+        if look.holds and self._linked.sliding:
+            return f"{counted}; it holds at {group.held:,} of {min(group.hits, MAX_HITS):,} hits{some}"
         if look.holds:
-            return f"{counted}; it holds at {group.held:,} of {group.hits:,} hits"
+            return f"{counted}; it holds in {_windows(group.held)}{some}"
+        if correlation.condition.expression is not None:
+            there = [title for each, title in self._titles().items() if each in look.there]
+            return f"at the best, a window has only {', '.join(there)}{some}"
         if correlation.kind in (Kind.TEMPORAL, Kind.TEMPORAL_ORDERED):
             missing = [title for each, title in self._titles().items() if each not in look.there]
-            order = "; they are not in the order asked" if not missing else ""
-            return f"at the best {counted}, missing: {', '.join(missing) or 'nothing'}{order}"
-        return f"at the best {counted}"
+            lack = f", missing: {', '.join(missing)}" if missing else ", all of them, but not in the order asked"
+            return f"at the best {counted}{lack}{some}"
+        return f"at the best {counted}{some}"
 
     def _titles(self) -> dict[int, str]:
         return {each.number: self._plan.titles.get(each.rule, each.rule) for each in self._linked.inputs}
@@ -129,9 +138,18 @@ class _View:
             table.add_row(Text(f"{self._account.left_out:,}", style="red"), Text("left out: too many to look at"))
         return table
 
+    def _unheard(self, group: Group | None) -> Iterator[Text]:
+        """Say where to look further, where it did not fire, of rules that never did."""
+        if not self._account.events or (group and group.held):
+            return
+        for each in self._linked.inputs:
+            if not self._account.entered.get(each.number):
+                told = f"why not: soc rules explain {each.rule} {self._file}"
+                yield Text(visible(told, 400), style="dim")
+
     def _heading(self, group: Group) -> str:
         look = group.best
-        return f"{_said(group)}: {moment(look.start)} to {moment(look.end)}, {len(look.entries):,} hits"
+        return f"{_said(group)}: {moment(look.start)} to {moment(look.end)}, {_hits(len(look.entries))}"
 
     def _timeline(self, look: Look) -> Table:
         table = _table("+", "Time", "Rule", "Host", "Value")
@@ -158,6 +176,14 @@ class _View:
         if len(self._account.groups) > MAX_GROUPS:
             table.add_row("", "", "", f"({len(self._account.groups) - MAX_GROUPS:,} more)")
         return table
+
+
+def _hits(count: int) -> str:
+    return "1 hit" if count == 1 else f"{count:,} hits"
+
+
+def _windows(count: int) -> str:
+    return "1 window" if count == 1 else f"{count:,} windows"
 
 
 def _table(*headings: str) -> Table:
@@ -196,7 +222,7 @@ def _group_document(linked: Linked, group: Group) -> dict[str, Any]:
         "hits": [
             {
                 "time": entry[TIME],
-                "id": entry[1],
+                "id": entry[ID],
                 "rule": linked.correlation.rules[entry[NUMBER]],
                 "host": entry[ORIGIN].host,
                 "value": entry[VALUE],

@@ -1,4 +1,4 @@
-"""`soc rules coverage`: which rules could fire on what is collected, and which techniques they are about."""
+"""`soc rules coverage`: which rules and correlations could fire on what is collected, and on which techniques."""
 
 import os
 from collections import Counter
@@ -17,12 +17,14 @@ from rich.text import Text
 from collectors.sources import Options
 from collectors.sources.parts import Part, parts
 from correlator.choice import Choice
+from correlator.correlation.plan import Linked
 from correlator.load import load
 from correlator.rules import RuleSet
 from correlator.source import Rule
 from correlator.tools.checking import said
 from correlator.tools.coverage import MAX_SOURCES, Census, Row, Sight, State, by_logsource, sights, unwatched
 from correlator.tools.navigator import layer
+from correlator.tools.reach import able
 from soc import printing
 from soc.errors import Stop
 from soc.events import LogSource
@@ -74,18 +76,29 @@ def run(settings: Settings, files: Sequence[Path], choice: Choice, wanted: Wante
     rules = load(choice, compiled_cache(settings))
     if not files:
         possible = [rule for rule in rules.rules if any(covers(rule.logsource, each) for each in logsources())]
-        _write_layer(wanted.navigator, possible)
-        _print_collected(rules, possible, wanted.form)
+        reached = _reached(rules, possible)
+        _write_layer(wanted.navigator, possible, reached)
+        _print_collected(rules, possible, reached, wanted.form)
         return 0
     options = Options(settings.site, ZoneInfo(settings.collect.timezone), limit=LIMIT, logsource=wanted.logsource)
     taken = take(recordings(files)[0], options, wanted.workers or os.cpu_count() or 1)
     found = list(sights(rules, taken.seen))
-    _write_layer(wanted.navigator, [sight.rule for sight in found if sight.state is State.ABLE])
+    possible = [sight.rule for sight in found if sight.state is State.ABLE]
+    reached = _reached(rules, possible)
+    _write_layer(wanted.navigator, possible, reached)
     if wanted.form == "json":
-        _print_json(_document(found, unwatched(rules, taken.seen), taken))
+        document = _document(found, unwatched(rules, taken.seen), taken)
+        _print_json({**document, "correlations": _correlations(rules, possible, reached)})
     else:
         _print_table(by_logsource(found), unwatched(rules, taken.seen), taken)
+        _print_reached(rules, reached)
     return 0
+
+
+def _reached(rules: RuleSet, possible: Sequence[Rule]) -> list[Linked]:
+    """Return the correlations that can fire where these rules can."""
+    names = able(rules.plan, (rule.ref.id for rule in possible))
+    return [each for each in rules.plan.linked.values() if each.correlation.ref.id in names]
 
 
 def take(files: Sequence[Path], options: Options, workers: int) -> Taken:
@@ -137,6 +150,21 @@ def _document(found: list[Sight], unwatched: list[tuple[LogSource, int]], taken:
             for sight in found
         ],
     }
+
+
+def _correlations(rules: RuleSet, possible: Sequence[Rule], reached: Sequence[Linked]) -> list[dict[str, Any]]:
+    """Return every correlation, whether it can fire, and the titles of what it refers to that cannot."""
+    names = {rule.ref.id for rule in possible} | {each.correlation.ref.id for each in reached}
+    return [
+        {
+            "id": each.correlation.ref.id,
+            "title": each.correlation.ref.title,
+            "level": each.correlation.ref.level.label,
+            "able": each.correlation.ref.id in names,
+            "cannot": [rules.plan.titles.get(below.rule, "") for below in each.inputs if below.rule not in names],
+        }
+        for each in rules.plan.linked.values()
+    ]
 
 
 def _print_json(document: dict[str, Any]) -> None:
@@ -195,14 +223,21 @@ def _print_totals(console: Console, rows: list[Row], taken: Taken) -> None:
     console.print(line.append(", ").append(f"{states[State.UNSEEN]:,} have no events at all", style="red"))
 
 
-def _print_collected(rules: RuleSet, possible: list[Rule], form: str) -> None:
+def _print_reached(rules: RuleSet, reached: Sequence[Linked]) -> None:
+    if count := len(rules.plan.linked):
+        line = Text(f"{count:,} correlations: ").append(f"{len(reached):,} can fire", style="green")
+        rest = f"{count - len(reached):,} refer to rules that cannot"
+        Console(highlight=False).print(line.append(", ").append(rest, style="yellow"))
+
+
+def _print_collected(rules: RuleSet, possible: list[Rule], reached: Sequence[Linked], form: str) -> None:
     """Print, without recordings, which rules cover what the collectors can give."""
     known = set(map(id, possible))
     every = Counter(rule.logsource for rule in rules.rules)
     collected = Counter(rule.logsource for rule in rules.rules if id(rule) in known)
     if form == "json":
         found = [{**each._asdict(), "rules": count, "collected": collected[each] > 0} for each, count in every.items()]
-        _print_json({"logsources": found})
+        _print_json({"logsources": found, "correlations": _correlations(rules, possible, reached)})
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Logsource of the rules")
@@ -214,13 +249,18 @@ def _print_collected(rules: RuleSet, possible: list[Rule], form: str) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(Text(f"{len(possible):,} of {len(rules.rules):,} rules are for what Windows' logs and syslog hold"))
+    _print_reached(rules, reached)
     console.print(Text("Name recordings to see which of them have the fields that they ask for", style="dim"))
 
 
-def _write_layer(file: Path | None, rules: list[Rule]) -> None:
+def _write_layer(file: Path | None, rules: Sequence[Rule], reached: Sequence[Linked]) -> None:
     if file is None:
         return
-    document = layer(rules, TITLE, "Sigma rules that could fire on what is collected, by technique")
+    document = layer(
+        (*rules, *(each.correlation for each in reached)),
+        TITLE,
+        "Sigma rules that could fire on what is collected, by technique",
+    )
     try:
         file.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     except OSError as error:

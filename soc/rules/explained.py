@@ -63,6 +63,8 @@ def run(
         logsource=logsource,
     )
     if isinstance(found, Correlation):
+        if record:
+            raise Stop(f"{found.ref.title}: a correlation looks at the whole recording; leave --record out")
         with _file(source) as file:
             _correlated(settings, choice, found, file, options, group=group, form=form)
         return

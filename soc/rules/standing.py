@@ -1,6 +1,6 @@
 """`soc correlations`: where each correlation of the running service stands, by its own metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -16,7 +16,7 @@ from correlator.load import compile_rules
 from soc.printing import COLOURS, visible
 from soc.rules import asked
 from soc.rules.app import cache_of
-from soc.settings import Settings
+from soc.settings import CorrelateSettings, Settings
 
 _BY_RULE: Final = {
     "vonggac_correlate_groups": "groups",
@@ -25,9 +25,10 @@ _BY_RULE: Final = {
     "vonggac_correlate_late_hits": "late",
     "vonggac_correlate_evicted": "evicted",
     "vonggac_correlate_refused": "refused",
-    "vonggac_hits_refused": "ungrouped",
     "vonggac_rule_matches": "matches",
 }
+_REFUSED: Final = "vonggac_hits_refused"
+_CAUSES: Final = ("ungrouped", "too_large")
 _CLOCK: Final = "vonggac_correlate_clock_delay_seconds"
 _LAG: Final = "vonggac_bus_lag_records"
 _WHOLE: Final = {
@@ -38,9 +39,32 @@ _WHOLE: Final = {
 _GROUP: Final = "correlate"
 """The consumer group of the stage."""
 
+_COLUMNS: Final = {
+    "groups": "Groups",
+    "hits": "Hits",
+    "windows": "Windows",
+    "late": "Late",
+    "ungrouped": "Ungrouped",
+    "left_out": "Left out",
+    "matches": "Matches",
+}
+"""Counts and their headings."""
+
+_LEFT_OUT: Final = ("evicted", "refused", "too_large")
+"""Counts that are shown as one."""
+
+_ALWAYS: Final = frozenset({"groups", "hits", "matches"})
+"""Columns that are shown though they are empty; the others tell of something that an operator looks into."""
+
+_GRAVE: Final = frozenset({"late", "left_out"})
+"""Counts of what was not looked at as it should have been."""
+
+PATIENCE: Final = 60.0
+"""Seconds that a clock may be further behind than it always is."""
+
 
 class Standing(NamedTuple):
-    """One correlation as it stands. `counts`: what _BY_RULE names. `clock`: seconds behind now, None where not known."""
+    """One correlation as it stands. `counts`: what _BY_RULE and _CAUSES name. `clock`: seconds behind now, None where not known."""
 
     linked: Linked
     counts: Mapping[str, int]
@@ -62,13 +86,14 @@ def run(settings: Settings, url: str, choice: Choice, form: str) -> int:
     if form == "json":
         print(orjson.dumps(_document(state, plan), option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - for a program
     else:
-        _print(state, plan)
+        _View(state, plan, settings.correlate).print(Console(highlight=False))
     return 0
 
 
 def state_of(page: str, plan: Plan) -> State:
     """Return what a page of metrics says of the correlations of a plan. Raises Stop where it is none."""
-    by_rule = asked.values(page, _BY_RULE, "rule")
+    by_rule = {_BY_RULE[family]: counts for family, counts in asked.values(page, _BY_RULE, "rule").items()}
+    by_rule |= {cause: asked.values(page, [_REFUSED], "rule", {"cause": cause})[_REFUSED] for cause in _CAUSES}
     clocks = asked.values(page, [_CLOCK], "level")[_CLOCK]
     lag = asked.values(page, [_LAG], "group")[_LAG].get(_GROUP, 0)
     whole = asked.values(page, _WHOLE)
@@ -81,47 +106,71 @@ def state_of(page: str, plan: Plan) -> State:
 
 
 def _counts(by_rule: Mapping[str, Mapping[str, float]], rule: str) -> dict[str, int]:
-    counts = dict.fromkeys(_BY_RULE.values(), 0)
-    for family, name in _BY_RULE.items():
-        counts[name] += int(by_rule.get(family, {}).get(rule, 0))
-    return counts
+    names = (*_BY_RULE.values(), *_CAUSES)
+    return {name: int(by_rule.get(name, {}).get(rule, 0)) for name in names}
 
 
-def _print(state: State, plan: Plan) -> None:
-    console = Console(highlight=False)
-    table = Table(expand=True, box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Clock", "Groups", "Hits", "Windows", "Late", "Ungrouped", "Left out", "Matches"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("Level", no_wrap=True)
-    table.add_column("Correlation", ratio=1, overflow="fold")
-    for each in state.each:
-        table.add_row(*_cells(each, plan))
-    if state.each:
-        console.print(table)
-    console.print(Text(_totals(state)), soft_wrap=True)
+class _View:
+    """The state on a terminal. Everything from a rule is escaped and bounded."""
+
+    def __init__(self, state: State, plan: Plan, settings: CorrelateSettings) -> None:
+        self._state = state
+        self._plan = plan
+        self._usual = settings.lateness_seconds + settings.clock_difference_seconds
+        self._shown = [name for name in _COLUMNS if name in _ALWAYS or any(_counted(each, name) for each in state.each)]
+
+    def print(self, console: Console) -> None:
+        """Print it."""
+        table = Table(expand=True, box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("Correlation", ratio=1, overflow="fold", min_width=24)
+        table.add_column("Level", no_wrap=True)
+        for heading in ("Clock", *(_COLUMNS[name] for name in self._shown)):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for each in self._state.each:
+            table.add_row(*self._cells(each))
+        if self._state.each:
+            console.print(table)
+        for line in self._totals():
+            console.print(line, soft_wrap=True)
+
+    def _cells(self, each: Standing) -> list[Text]:
+        ref = each.linked.correlation.ref
+        silenced = self._plan.silenced.get(ref.id, ())
+        said = f"\nsilenced by {visible(', '.join(silenced), 200)}" if silenced else ""
+        return [
+            Text(visible(ref.title, 200)).append(said, style="dim"),
+            Text(ref.level.label, style=COLOURS[ref.level]),
+            self._clock(each),
+            *(_count(name, _counted(each, name)) for name in self._shown),
+        ]
+
+    def _clock(self, each: Standing) -> Text:
+        if each.clock is None:
+            return Text("-", style="dim")
+        return Text(f"{each.clock:,.0f} s", style="red" if each.clock > self._usual + PATIENCE else "")
+
+    def _totals(self) -> Iterator[Text]:
+        state = self._state
+        read = f"{state.whole['replayed']:,} read again to have the state as it was"
+        yield Text(f"{len(state.each):,} correlations; {state.lag:,} records of soc.hits still to be read; {read}")
+        if any(each.clock is not None for each in state.each):
+            told = f"Clock: how far it is behind now; {self._usual:g} s of it are waited for late events"
+            yield Text(f"{told}. Counts are those since the service started", style="dim")
+        if standing := state.whole["standing"]:
+            what = "1 source of the clock stands" if standing == 1 else f"{standing:,} sources of the clock stand"
+            yield Text(
+                f"{what} still: windows wait. Is every partition of soc.events read by a correlator?", style="red"
+            )
+        if unknown := state.whole["unknown"]:
+            yield Text(f"{unknown:,} hits were of correlations that are not in force here", style="yellow")
 
 
-def _cells(each: Standing, plan: Plan) -> list[Text]:
-    counts, ref = each.counts, each.linked.correlation.ref
-    left_out = counts["evicted"] + counts["refused"]
-    silenced = plan.silenced.get(ref.id, ())
-    said = f" (silenced by {', '.join(silenced)})" if silenced else ""
-    return [
-        Text("-" if each.clock is None else f"{each.clock:,.0f} s"),
-        *(Text(f"{counts[name]:,}") for name in ("groups", "hits", "windows", "late", "ungrouped")),
-        Text(f"{left_out:,}", style="red" if left_out else ""),
-        Text("-" if silenced else f"{counts['matches']:,}"),
-        Text(ref.level.label, style=COLOURS[ref.level]),
-        Text.assemble(visible(ref.title, 200), (visible(said, 200), "dim")),
-    ]
+def _counted(each: Standing, name: str) -> int:
+    return sum(map(each.counts.__getitem__, _LEFT_OUT)) if name == "left_out" else each.counts[name]
 
 
-def _totals(state: State) -> str:
-    standing = state.whole["standing"]
-    held = f"; {standing} sources of the clock stand still: windows wait for them" if standing else ""
-    unknown = f"; {state.whole['unknown']:,} hits of correlations not in force" if state.whole["unknown"] else ""
-    read = f"{state.whole['replayed']:,} records read again since the start"
-    return f"{len(state.each):,} correlations; {state.lag:,} records of soc.hits to be read; {read}{held}{unknown}"
+def _count(name: str, number: int) -> Text:
+    return Text(f"{number:,}", style="dim" if not number else "red" if name in _GRAVE else "")
 
 
 def _document(state: State, plan: Plan) -> dict[str, Any]:
