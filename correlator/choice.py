@@ -123,9 +123,10 @@ def logsource(text: str) -> LogSource:
 def apply(choice: Choice, compiled: Compiled) -> Compiled:
     """Return the rules that are left, at the site's levels; the others are in `skipped`, with what left them out.
 
-    A correlation is left out with its rules, where all of them are left out for their logsource. Of rules that are left and share an id the first stays, each other is a failure. A failure of a rule that is
-    disabled is left out. A name that no rule has is a remark. Filters may be disabled too, and nothing else is said of
-    them: they are not applied here.
+    A correlation is left out with its rules, where all of them are left out for their logsource; else it keeps those that
+    it refers to and that are not disabled, as `inputs`. Of rules that are left and share an id the first stays, each
+    other is a failure. A failure of a rule that is disabled is left out. A name that no rule has is a remark. Filters may
+    be disabled too, and nothing else is said of them: they are not applied here.
     """
     disabled, levels = _Named(choice.disabled), _Named(choice.changed_levels)
     rules: dict[str, Rule | Correlation] = {}
@@ -141,6 +142,8 @@ def apply(choice: Choice, compiled: Compiled) -> Compiled:
         elif (first := rules.setdefault(rule.ref.id, rule)) is not rule:
             failures.append(_repeated(first, rule))
     skipped += _sourceless(rules, skipped)
+    inputs = _inputs(rules, skipped)
+    skipped = [each for each in skipped if each not in inputs]
     filters = _filters(compiled, disabled, failures)
     remarks = (*disabled.unknown("disabled"), *levels.unknown("levels"))
     return replace(
@@ -149,6 +152,7 @@ def apply(choice: Choice, compiled: Compiled) -> Compiled:
         correlations=tuple(each for each in rules.values() if isinstance(each, Correlation)),
         failures=tuple(failures),
         skipped=tuple(skipped),
+        inputs=tuple(inputs),
         remarks=remarks,
         filters=filters,
     )
@@ -187,6 +191,21 @@ def _sourceless(rules: dict[str, Rule | Correlation], skipped: Sequence[Skipped]
             found.append(Skipped(rules.pop(each.ref.id), part))
             parts.update(dict.fromkeys(_references(each), part))
             waiting.remove(each)
+    return found
+
+
+def _inputs(rules: dict[str, Rule | Correlation], skipped: Sequence[Skipped]) -> list[Skipped]:
+    """Put rules back that correlations refer to, and what those refer to; return them. A disabled one stays out."""
+    away = {name: each for each in skipped if each.part != "disabled" for name in _references(each.rule)}
+    found: list[Skipped] = []
+    waiting = [each for each in rules.values() if isinstance(each, Correlation)]
+    while waiting:
+        for name in waiting.pop().rules:
+            each = away.pop(name.casefold(), None)
+            if each is not None and each.rule.ref.id not in rules:
+                rules[each.rule.ref.id] = each.rule
+                found.append(each)
+                waiting += [each.rule] if isinstance(each.rule, Correlation) else []
     return found
 
 

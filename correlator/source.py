@@ -81,7 +81,8 @@ class Skipped:
 class Compiled:
     """Everything that the files held. `remarks`: what should be looked at, though no rule is lost by it.
 
-    `plan`: how correlations are linked, once they are: then `correlations` are those in force.
+    `plan`: how correlations are linked, once they are: then `correlations` are those in force. `inputs`: those of `rules`
+    and `correlations` that were not chosen, and are evaluated only for a correlation that was: they make no matches.
     """
 
     rules: tuple[Rule, ...]
@@ -91,3 +92,4 @@ class Compiled:
     correlations: tuple[Correlation, ...] = ()
     filters: tuple[Filter, ...] = ()
     plan: Plan = field(default_factory=Plan)
+    inputs: tuple[Skipped, ...] = ()

@@ -35,7 +35,7 @@ MAX_REST: Final = 512
 """Bytes of a record of one hit beside its texts."""
 
 OWN: Final = frozenset({"host", "site"})
-"""What an event has beside its fields, and correlations may use as if they were fields."""
+"""What an event has beside its fields, and correlations use as if they were fields."""
 
 _NUMERIC: Final = frozenset({Kind.VALUE_SUM, Kind.VALUE_AVG, Kind.VALUE_PERCENTILE, Kind.VALUE_MEDIAN})
 
@@ -83,7 +83,7 @@ def _number(text: Text) -> int | float | None:
 
 
 class _Texts:
-    """An event's fields by the rule's names, and its `host` and `site` where it has no field of that name."""
+    """An event's fields by the rule's names, and its own `host` and `site`: a field of that name is whoever's wrote it."""
 
     __slots__ = ("_event", "_names", "_texts")
 
@@ -91,10 +91,9 @@ class _Texts:
         self._texts, self._names, self._event = record.texts, names, event
 
     def __call__(self, field: str) -> Text:
-        text = self._texts[self._names.get(field, field)]
-        if text is None and field in OWN:
+        if field in OWN:
             return getattr(self._event, field) or None
-        return text
+        return self._texts[self._names.get(field, field)]
 
 
 class Feeder:

@@ -1,7 +1,7 @@
 """Correlations put together with what they refer to: who feeds whom with which fields, or why one cannot be evaluated."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -26,8 +26,17 @@ class Links(NamedTuple):
 
 
 def linked(compiled: Compiled, limits: Limits = DEFAULT) -> Compiled:
-    """Return the same with its correlations linked: those that cannot be are among the failures."""
-    links = link(compiled.correlations, compiled.rules, limits, _absent(compiled))
+    """Return the same with its correlations linked: those that cannot be are among the failures.
+
+    Of `inputs` those stay that a correlation in force refers to; the others are skipped after all.
+    """
+    kept = frozenset(each.rule.ref.id for each in compiled.inputs)
+    links = link(compiled.correlations, compiled.rules, limits, _absent(compiled), kept)
+    if unused := kept - links.plan.silenced.keys():
+        told = tuple(
+            each for each in links.failures if each.id not in unused
+        )  # with the reasons that are at the bottom
+        return replace(linked(_without(compiled, unused), limits), failures=(*compiled.failures, *told))
     failed = {each.id for each in links.failures}
     return replace(
         compiled,
@@ -35,6 +44,17 @@ def linked(compiled: Compiled, limits: Limits = DEFAULT) -> Compiled:
         plan=links.plan,
         failures=(*compiled.failures, *links.failures),
         remarks=(*compiled.remarks, *links.remarks),
+    )
+
+
+def _without(compiled: Compiled, unused: Collection[str]) -> Compiled:
+    """Return the same with these inputs skipped after all."""
+    return replace(
+        compiled,
+        rules=tuple(each for each in compiled.rules if each.ref.id not in unused),
+        correlations=tuple(each for each in compiled.correlations if each.ref.id not in unused),
+        inputs=tuple(each for each in compiled.inputs if each.rule.ref.id not in unused),
+        skipped=(*compiled.skipped, *(each for each in compiled.inputs if each.rule.ref.id in unused)),
     )
 
 
@@ -55,10 +75,12 @@ def link(
     rules: Sequence[Rule],
     limits: Limits = DEFAULT,
     absent: Mapping[str, str] = MappingProxyType({}),
+    kept: Collection[str] = (),
 ) -> Links:
     """Return the plan of those correlations that can be evaluated; each other is a failure, with all that refer to it.
 
-    Ids are unique over both. `absent`: of rules that are not evaluated, by id in lower case and by name, why.
+    Ids are unique over both. `absent`: of rules that are not evaluated, by id in lower case and by name, why. `kept`: ids
+    of those that are there for correlations alone: each is silenced by all that refer to it.
     """
     linker = _Linker(Known(correlations, rules, absent), limits)
     linker.resolve(correlations)
@@ -66,7 +88,7 @@ def link(
     failures = tuple(
         _failure(each, linker.broken[each.ref.id]) for each in correlations if each.ref.id in linker.broken
     )
-    plan = _plan(drafts)
+    plan = _plan(drafts, kept)
     return Links(plan, failures, tuple(linker.remarks(correlations, plan)))
 
 
@@ -141,8 +163,8 @@ class _Linker:
 # The plan --------------------------------------------------------------------------------------------------------------
 
 
-def _plan(drafts: Sequence[Draft]) -> Plan:
-    silenced = _silenced(drafts)
+def _plan(drafts: Sequence[Draft], kept: Collection[str]) -> Plan:
+    silenced = _silenced(drafts, kept)
     carried = _carried(drafts)
     parents = _parents(drafts)
     linked = {
@@ -166,11 +188,11 @@ def _plan(drafts: Sequence[Draft]) -> Plan:
     return Plan(linked, {rule: tuple(found) for rule, found in feeds.items()}, silenced, titles)
 
 
-def _silenced(drafts: Sequence[Draft]) -> dict[str, tuple[str, ...]]:
+def _silenced(drafts: Sequence[Draft], kept: Collection[str]) -> dict[str, tuple[str, ...]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for each in drafts:
-        if not each.correlation.generate:
-            for target in each.targets:
+        for target in each.targets:
+            if not each.correlation.generate or target.ref.id in kept:
                 found[target.ref.id].append(each.correlation.ref.title)
     return {rule: tuple(titles) for rule, titles in found.items()}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from correlator.choice import Choice, Selection, apply, at_least, logsource
+from correlator.load import compile_rules
 from correlator.source import Compiled, Failure, Rule
 from correlator.syntax import Glob, Test
 from soc.alerts import Level, RuleRef
@@ -182,3 +183,62 @@ def test_the_settings_say_it_all() -> None:
         changed_levels={"y": Level.LOW},
     )
     assert made.files == (Path("r"), Path("q.txt"), Path("p.yml"))
+
+
+def test_a_chosen_correlation_keeps_what_it_refers_to(tmp_path: Path) -> None:
+    """A choice of high rules must not switch off the correlations of low ones; what is kept for them is silent."""
+    (tmp_path / "rules.yml").write_text(_BURST, "utf-8")
+    high = Selection(levels=frozenset({Level.HIGH}))
+    compiled = compile_rules(Choice((tmp_path,), only=high))
+    assert not compiled.failures
+    assert {each.ref.title for each in compiled.correlations} == {"Burst", "Two bursts"}
+    assert [each.rule.ref.title for each in compiled.inputs] == ["Burst", "Failed"]
+    assert {compiled.plan.titles[rule] for rule in compiled.plan.silenced} == {"Burst", "Failed"}
+    assert [each.rule.ref.title for each in compiled.skipped] == ["Other"]
+
+
+def test_what_was_kept_for_nothing_is_left_out(tmp_path: Path) -> None:
+    """A correlation that cannot be linked keeps nothing, and what is disabled is never kept."""
+    (tmp_path / "rules.yml").write_text(_BURST.replace("- burst\n", "- burst\n    - nosuch\n"), "utf-8")
+    compiled = compile_rules(Choice((tmp_path,), only=Selection(levels=frozenset({Level.HIGH}))))
+    assert (compiled.rules, compiled.correlations, compiled.inputs) == ((), (), ())
+    assert len(compiled.skipped) == 3
+    (tmp_path / "rules.yml").write_text(_BURST, "utf-8")
+    compiled = compile_rules(Choice((tmp_path,), disabled=("Failed",), only=Selection(levels=frozenset({Level.HIGH}))))
+    assert not compiled.rules
+    assert "correlate.disabled" in compiled.failures[0].reason
+
+
+_BURST = """
+title: Failed
+name: failed
+level: low
+logsource: {product: linux}
+detection: {selection: {A: b}, condition: selection}
+---
+title: Other
+level: low
+logsource: {product: linux}
+detection: {selection: {A: b}, condition: selection}
+---
+title: Burst
+name: burst
+level: low
+correlation:
+    type: event_count
+    rules: [failed]
+    group-by: [User]
+    timespan: 10m
+    condition: {gte: 3}
+generate: true
+---
+title: Two bursts
+level: high
+correlation:
+    type: temporal
+    rules:
+    - burst
+    group-by: [User]
+    timespan: 1h
+generate: true
+"""

@@ -60,15 +60,15 @@ def test_without_a_field_of_the_group_a_hit_is_counted_and_not_grouped(fields: d
     assert feeder.ungrouped == {"c-event_count": 1}
 
 
-def test_host_and_site_are_fields_where_the_event_has_none_of_that_name() -> None:
-    """Whoever goes from site to site is seen by no field; a field of that name is the event's own word."""
+def test_host_and_site_are_fields_of_every_event() -> None:
+    """Whoever goes from site to site is seen by no field; a field of that name is written by whoever sent the event."""
     asked = linked(("host", "User"), values=("site",), kind=Kind.VALUE_COUNT, carried=("host", "site"))
     feeder = Feeder(plan_of(asked), MAX_BYTES)
     (hit,) = fed(feeder, fields={"User": "root"})
     assert (hit.group, hit.value) == ('["web01","root"]', "district-1")
     assert hit.carried == {"host": "web01", "site": "district-1"}
     *_, own = fed(feeder, fields={"User": "root", "host": "GW9", "site": "hue"})
-    assert (own.group, own.value, own.origin) == ('["gw9","root"]', "hue", Origin("district-1", "web01"))
+    assert (own.group, own.value, own.origin) == ('["web01","root"]', "district-1", Origin("district-1", "web01"))
 
 
 def test_an_event_of_no_known_host_is_in_no_group_of_hosts() -> None:
