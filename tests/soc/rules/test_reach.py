@@ -1,7 +1,6 @@
 """`soc rules coverage` of correlations: they can fire where enough of what they refer to can."""
 
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -64,30 +63,27 @@ def recording(tmp_path: Path) -> Path:
     return tmp_path / "auth.log"
 
 
+Asked = tuple[str, str, str]
+
+
 @pytest.mark.parametrize(
-    ("kind", "condition", "rules", "cannot"),
+    ("asked", "cannot"),
     [
-        ("event_count", "{gte: 2}", "seen, blind, alien", None),
-        ("event_count", "{gte: 2}", "blind, alien", ["blind", "alien"]),
-        ("temporal", "seen or alien", "seen, alien", None),
-        ("temporal", "seen and not alien", "seen, alien", None),
-        ("temporal", "seen and alien", "seen, alien", ["alien"]),
-        ("temporal", "{gte: 2}", "seen, alien", ["alien"]),
-        ("temporal", "{gte: 1}", "seen, alien", None),
-        ("temporal_ordered", "{gte: 2}", "seen, blind", ["blind"]),
+        (("event_count", "{gte: 2}", "seen, blind, alien"), None),
+        (("event_count", "{gte: 2}", "blind, alien"), ["blind", "alien"]),
+        (("temporal", "seen or alien", "seen, alien"), None),
+        (("temporal", "seen and not alien", "seen, alien"), None),
+        (("temporal", "seen and alien", "seen, alien"), ["alien"]),
+        (("temporal", "{gte: 2}", "seen, alien"), ["alien"]),
+        (("temporal", "{gte: 1}", "seen, alien"), None),
+        (("temporal_ordered", "{gte: 2}", "seen, blind"), ["blind"]),
     ],
 )
 def test_a_correlation_can_fire_where_enough_of_its_rules_can(
-    tmp_path: Path,
-    recording: Path,
-    capsys: pytest.CaptureFixture[str],
-    kind: str,
-    condition: str,
-    rules: str,
-    cannot: Any,
+    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str], asked: Asked, cannot: list[str] | None
 ) -> None:
     """All of them, or as many as its condition needs; one above it with it. Its techniques are in the layer then."""
-    techniques = covered(tmp_path, choice(tmp_path, kind, condition, rules), [recording])
+    techniques = covered(tmp_path, choice(tmp_path, *asked), [recording])
     correlated, above = orjson.loads(capsys.readouterr().out)["correlations"]
     assert (correlated["able"], above["able"]) == (cannot is None, cannot is None)
     assert above["cannot"] == ([] if cannot is None else ["Correlated"])
