@@ -24,8 +24,9 @@ from soc.alerts import Level, RuleRef
 from soc.clock import SECOND
 from soc.events import digest
 from tests.bench.figures import Figure
+from tests.bench.sigmahq import as_in_service
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 GROUPS: Final = 10_000
 A_RECORD: Final = 500
 RATE: Final = 1000
@@ -38,6 +39,7 @@ SPANS: Final = 4
 LATENESS: Final = 5 * SECOND
 BEGIN: Final = 1_790_000_000 * SECOND
 MANY: Final = 1_000_000
+HOUR: Final = 3600
 ROOT: Final = Path(__file__).parents[2]
 
 Draw = Callable[[Random, int], tuple[int, int, str | None]]
@@ -100,9 +102,11 @@ CASES: Final = (
 
 def run() -> Iterator[Figure]:
     """Yield the figures."""
-    for case in CASES:
-        yield from _rate(case)
+    with as_in_service():
+        for case in CASES:
+            yield from _rate(case)
     yield from _memory()
+    yield from _restart()
 
 
 # Hits a second --------------------------------------------------------------------------------------------------------
@@ -189,3 +193,16 @@ def _memory() -> Iterator[Figure]:
     groups, taken = map(int, out.split())
     assert groups == MANY
     yield Figure("memory of a million open groups of event_count", taken / 1e6, "MB", 600, "most")
+
+
+# Restart --------------------------------------------------------------------------------------------------------------
+
+
+def _restart() -> Iterator[Figure]:
+    """Read an hour of 1,000 hits a second again, from a real SQLite bus, in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.replay", str(HOUR)]
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    seconds, held, taken = map(float, out.split())
+    yield Figure("restart, timespan 1 h at 1,000 hits/s: state again after", seconds, "s", 15, "most")
+    yield Figure("hits held then", held, "")
+    yield Figure("memory that they take", taken / 1e6, "MB")
