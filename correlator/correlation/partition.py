@@ -62,11 +62,11 @@ class Partition:
         try:
             document = orjson.loads(value)
             origins = [Origin(*each) for each in document["origins"]]
+            for clock in document["clocks"]:  # they count once the hits are taken, but may tell of what these lack
+                self._clocks.take(_clock(clock), offset)
             for version, hits in document["hits"].items():
                 self._take(version, hits, origins, offset, outcome)
-            for clock in document["clocks"]:
-                self._clocks.take(_clock(clock), offset)
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:  # JSON's is a ValueError
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:  # JSON's is a ValueError
             raise DeadLetter("malformed_hits", repr(error)[:500]) from None
         if document["clocks"]:
             self._advance(outcome)
