@@ -16,6 +16,8 @@ from soc.events import digest
 _LITERAL: Final = re.compile(r"""[\w %.:;,='"-]{3,}""")
 """What stands in a pattern, a glob or a regular expression, as it would in the value."""
 
+_literals: Final = lru_cache(1024)(lambda pattern: sorted(_LITERAL.findall(pattern.lower()), key=len, reverse=True))
+
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
@@ -129,25 +131,16 @@ class Reason(NamedTuple):
     pattern: str = ""
 
     def excerpt(self, limit: int, lowered: str | None = None) -> str:
-        """Return at most `limit` characters of the value: its beginning, or else the part that the pattern is about.
-
-        `lowered`: the value in lower case, if at hand.
-        """
+        """Return up to `limit` characters: the beginning, or what the pattern is about. `lowered`: the value so, if at hand."""
         if len(self.value) <= limit:
             return self.value
         value = self.value.lower() if lowered is None else lowered
-        literals = _literals(self.pattern)
+        literals = _literals(self.pattern)  # longest first
         at, length = next(((found, len(each)) for each in literals if (found := value.find(each)) >= 0), (0, 0))
         start = 0 if at + length < limit else min(at, len(value) - limit + 1)
         head, rest = ("…" if start else ""), self.value[start:]
         kept = limit - len(head)
         return head + (rest if len(rest) <= kept else rest[: kept - 1] + "…")
-
-
-@lru_cache(maxsize=1024)
-def _literals(pattern: str) -> tuple[str, ...]:
-    """Return what stands in a pattern as it would in the value, in lower case, the longest first."""
-    return tuple(sorted(_LITERAL.findall(pattern.lower()), key=len, reverse=True))
 
 
 def told_apart(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
