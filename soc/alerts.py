@@ -196,12 +196,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One rule fired on one event, or one correlation on several. Append-only; `id` = hash(rule, event id), of a
-    correlation hash(rule, group, bucket).
+    """One rule fired on one event, or a correlation on several. `id` = hash(rule, event id), or hash(rule, group, bucket).
 
     `event` is the event's wire document, None for the bare matches of a flooding rule and for correlations, which have
-    `correlation` instead; `event_id`, `time`, `site` and `host` are then those of the event that completed it. `place` is where the record
-    that created the stored match stands in soc.matches; None until `forward` writes it.
+    `correlation` instead; `event_id`, `time`, `site` and `host` are then those of the event that completed it. `place` is
+    where the record that created the stored match stands in soc.matches; None until `forward` writes it.
     """
 
     id: str
