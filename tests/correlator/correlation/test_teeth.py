@@ -55,11 +55,12 @@ def drained_differs(seed: int) -> bool:
 def kept_by_time_only(patch: pytest.MonkeyPatch) -> None:
     """A hit is gone a timespan after its time, however late it arrived."""
 
-    def passed(self: Any, entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
-        before = self.clock - self.span
-        return [each for each in entries if each[TIME] > before], [each for each in entries if each[TIME] <= before]
+    def cleared(_: Any, entries: list[Entry], before: int) -> int:
+        end = bisect_left(entries, (before,))
+        del entries[:end]
+        return end
 
-    patch.setattr(Sliding, "_passed", passed)
+    patch.setattr(Sliding, "_cleared", cleared)
 
 
 def nothing_is_judged_again(patch: pytest.MonkeyPatch) -> None:
