@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from random import Random
 
 import orjson
@@ -11,7 +10,6 @@ from correlator.correlate import NAME, Correlator
 from correlator.correlation.feed import Feeder
 from correlator.correlation.hits import Detected
 from correlator.correlation.plan import Plan
-from correlator.correlation.rule import Correlation
 from correlator.engine.record import Record as Fields
 from correlator.hitting import records
 from correlator.inforce import RulesInForce
@@ -242,16 +240,6 @@ async def detected(
     await bus.publish(
         HITS, records([], [Detected(number, 10**6, end * SECOND) for number in range(partitions)], hits, 1 << 20)
     )
-
-
-def in_seconds(events: Iterable[tuple[int, Happening]]) -> list[tuple[int, Happening]]:
-    """Return events whose times are seconds with times in microseconds."""
-    return [(p, each._replace(time=each.time * SECOND, arrival=each.arrival * SECOND)) for p, each in events]
-
-
-def in_microseconds(made: Iterable[Correlation]) -> list[Correlation]:
-    """Return correlations whose timespans are seconds with timespans in microseconds."""
-    return [replace(each, timespan=each.timespan * SECOND) for each in made]
 
 
 def ids(answers: Iterable[Answer]) -> set[str]:

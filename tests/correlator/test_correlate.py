@@ -30,7 +30,7 @@ from soc.settings import Settings
 from soc.testing import ManualClock
 from tests.correlator.correlation.model import Happening, expected, first_copies
 from tests.correlator.correlation.strategies import Lives, correlation, correlations, in_time, plan_of
-from tests.correlator.crashing import CrashingBus, Scene, Steps, detected, ids, in_force, in_microseconds, in_seconds
+from tests.correlator.crashing import CrashingBus, Scene, Steps, detected, ids, in_force
 
 LATENESS = 8
 SEEDS = 6
@@ -55,8 +55,8 @@ async def crashing(settings: Settings, metrics: Metrics) -> AsyncIterator[Crashi
 def drawn(seed: int, number: int = 40) -> tuple[list[Correlation], list[tuple[int, Happening]]]:
     """Return made correlations, three levels deep, and events for them."""
     random = Random(seed)
-    made = in_microseconds(correlations(random))
-    return made, in_seconds(Lives(random, 2, LATENESS).events(number, in_time(LATENESS)))
+    made = correlations(random)
+    return made, Lives(random, 2, LATENESS * SECOND).events(number, in_time(LATENESS * SECOND))
 
 
 def wanted(made: Sequence[Correlation], events: Sequence[tuple[int, Happening]]) -> set[str]:

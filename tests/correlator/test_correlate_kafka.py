@@ -17,7 +17,7 @@ from soc.metrics import Metrics
 from soc.settings import BusSettings, Settings
 from tests.correlator.correlation.model import expected, first_copies
 from tests.correlator.correlation.strategies import Lives, correlations, in_time, plan_of
-from tests.correlator.crashing import Idle, Scene, detected, ids, in_microseconds, in_seconds
+from tests.correlator.crashing import Idle, Scene, detected, ids
 from tests.services.shared import KafkaAddress
 
 LATENESS = 8
@@ -76,8 +76,8 @@ async def done(bus: Bus) -> bool:
 async def test_rebalances_change_no_match(settings: Settings, metrics: Metrics, kafka: Bus) -> None:
     """Two correlators divide the partitions again and again, in the middle of batches, which they leave uncommitted."""
     random = Random(300)
-    made = in_microseconds(correlations(random))
-    events = in_seconds(Lives(random, 2, LATENESS).events(80, in_time(LATENESS)))
+    made = correlations(random)
+    events = Lives(random, 2, LATENESS * SECOND).events(80, in_time(LATENESS * SECOND))
     late = settings.model_copy(
         update={"correlate": settings.correlate.model_copy(update={"lateness_seconds": LATENESS})}
     )
