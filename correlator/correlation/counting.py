@@ -3,12 +3,16 @@
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Final
 
 from correlator.correlation.conditions import least
-from correlator.correlation.measures import Measure, Number, Total, Variety, amount, total
+from correlator.correlation.measures import Measure, Number, Total, Variety, Window, amount, total
 from correlator.correlation.plan import Linked
 from correlator.correlation.sliding import Disturbed, Group, Sliding, window_of
 from correlator.correlation.state import ARRIVAL, ID, ORIGIN, TIME, VALUE, Bounds, Entry, Feed
+
+_NO_WINDOW: Final[Window] = tuple
+"""Of a measure that is exact, and looks at no hit again."""
 
 
 class Measured(Group):
@@ -53,15 +57,20 @@ class Counting(Sliding[Measured]):
 
     def _newest(self, group: Measured, entry: Entry) -> bool:
         """Return whether the condition holds at a hit that is behind all others."""
+        return self._entered(group, entry).holds(lambda: group[group.begin :])
+
+    def _entered(self, group: Measured, entry: Entry) -> Measure:
+        """Return the measure of the window at a hit that is behind all others."""
         before = entry[TIME] - self.span
         if (measure := group.measure) is None:
-            measure = self._begin_measure(group, before)
-        else:
-            measure.enter(entry)
-            while group[group.begin][TIME] <= before:
-                measure.leave(group[group.begin])
-                group.begin += 1
-        return measure.holds(lambda: group[group.begin :])
+            return self._begin_measure(group, before)
+        measure.enter(entry)
+        begin = group.begin
+        while group[begin][TIME] <= before:
+            measure.leave(group[begin])
+            begin += 1
+        group.begin = begin
+        return measure
 
     def _begin_measure(self, group: Measured, before: int) -> Measure:
         measure = group.measure = self._measure()
@@ -198,7 +207,7 @@ class Distinct(Counting):
         return Variety(self._need)
 
     def _newest(self, group: Measured, entry: Entry) -> bool:
-        return len(group) >= self._need and super()._newest(group, entry)
+        return len(group) >= self._need and self._entered(group, entry).holds(_NO_WINDOW)
 
     def _drop(self, group: Measured, before: int) -> int:
         gone = super()._drop(group, before)
