@@ -14,9 +14,10 @@ RECORDINGS = Path(__file__).parents[2] / "deploy" / "recordings"
 
 
 def test_the_demo_shows_alerts_and_ends_on_ctrl_c(soc: Command) -> None:
-    """One command: service, recordings, alerts; Ctrl-C ends all of it."""
+    """One command: service, recordings, alerts of rules and of correlations; Ctrl-C ends all of it."""
     (soc.folder / "recordings").mkdir()
-    (soc.folder / "recordings" / "sshd.log").write_bytes((RECORDINGS / "sshd.log").read_bytes())
+    for name in ("sshd.log", "postgresql.log"):
+        (soc.folder / "recordings" / name).write_bytes((RECORDINGS / name).read_bytes())
     proxies = {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
     demo = soc.start("demo", "recordings", **proxies)
     assert demo.stdout
@@ -26,6 +27,7 @@ def test_the_demo_shows_alerts_and_ends_on_ctrl_c(soc: Command) -> None:
         if "messages sent" in line:
             break
     assert any("SSH Login Failed" in line for line in output), "".join(output) + soc.errors
+    assert any("PostgreSQL Superuser's Password Guessed" in line for line in output), "".join(output) + soc.errors
     demo.send_signal(signal.SIGINT)
     assert demo.wait(30) == 0
     wait_until(lambda: not any(soc.page(port, "/health/live") for port in soc.health))
