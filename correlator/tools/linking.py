@@ -21,7 +21,13 @@ from soc.events import LogSource
 NAMED: Final = 3
 """Rules that one warning names."""
 
-_NEVER: Final = "no window can satisfy the condition: only what has an event is looked at, and no more rules than it refers to count"
+_NEVER: Final = (
+    "no window can satisfy the condition: its bounds contradict each other, or ask for more rules than it refers to"
+)
+_SILENT: Final = (
+    "it can never fire: a group without events has no window. To find what did not follow something, take type: temporal"
+    " and a condition like `one and not other`"
+)
 _ONE: Final = "a single event satisfies the condition: it fires for every group that has one; ask for more, or take the rule itself"
 _FEW: Final = (
     "a window with a single event satisfies the condition: it fires for every group that has just one, and never for one"
@@ -88,7 +94,8 @@ class _Look:
     def _of_condition(self, linked: Linked) -> Iterator[tuple[str, str, str]]:
         numbers = range(len(linked.inputs))
         if not may_fire(linked, numbers):
-            yield "never", "condition", _NEVER
+            bounds = linked.correlation.condition.bounds
+            yield "never", "condition", _SILENT if bounds and within(linked.correlation.condition, 0) else _NEVER
         elif linked.correlation.ref.id not in self._able:
             dead = [self._plan.titles[each.rule] for each in linked.inputs if each.rule not in self._able]
             yield "no-event", "rules", f"it can never fire on the stream, for these never do: {_named(dead)}"

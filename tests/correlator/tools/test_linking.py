@@ -125,6 +125,12 @@ def test_a_condition_that_cannot_hold_is_told(warnings: Check, kind: str, condit
     assert (found.kind, found.line) == ("never", 7 * 7 + 9)
 
 
+def test_who_asks_for_no_event_is_told_what_finds_silence(warnings: Check) -> None:
+    """Not that bounds contradict each other."""
+    texts = [warnings("event_count", condition)[0].text for condition in ("{eq: 0}", "{lt: 1}", "{gte: 5, lte: 4}")]
+    assert ["did not follow" in text for text in texts] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("kind", "condition", "names"),
     [
@@ -157,7 +163,7 @@ correlation:
     found = warnings("event_count", "{gte: 2}", "alien", more=above)
     assert [each.kind for each in found] == ["no-event", "no-id", "no-event", "silenced"]
     assert "these never do: Correlated" in found[2].text
-    assert "Correlated (high), one (low) make no matches of their own" in found[3].text
+    assert "it silences Correlated (high), one (low);" in found[3].text
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_every_silenced_rule_is_named_with_what_silences_it(file: Path, capsys: 
     out = capsys.readouterr().out
     assert "note: 3 silenced, heard through correlations alone: Root came in (by Guessed); Guessing (by Guessed)" in out
     assert out.count("[silenced]") == 1
-    assert "rules.yml:32: warning: Guessing (low), Root came in (high) make no matches" in out
+    assert "rules.yml:32: warning: it silences Guessing (low), Root came in (high);" in out
     assert "2 rules and 2 correlations compile, none fails; 1 warnings (1 silenced)" in out
     assert checked.run(Settings(), chosen(file), strict=True, every=False, form="text") == 1
 
