@@ -71,6 +71,7 @@ class _Look:
     def __init__(self, compiled: Compiled, unseen: Callable[[LogSource], bool]) -> None:
         self._plan: Plan = compiled.plan
         self._by_id = {each.ref.id: each for each in _every(compiled)}
+        self._unchosen = {each.rule.ref.id for each in compiled.inputs}  # silent whatever the correlation says
         rules = [each for each in self._by_id.values() if isinstance(each, Rule)]
         alive = (rule.ref.id for rule in rules if not unseen(rule.logsource) and decided(rule.condition) is not False)
         self._able = able(compiled.plan, alive)
@@ -106,11 +107,11 @@ class _Look:
         """Yield of what is heard without it, unless it says that this is meant."""
         if linked.correlation.generate or "generate" in {**document.keys, **document.selections}:
             return
-        rules = (self._by_id.get(each.rule) for each in linked.inputs)
+        rules = (self._by_id.get(each.rule) for each in linked.inputs if each.rule not in self._unchosen)
         heard = [f"{rule.ref.title[:80]} ({rule.ref.level.label})" for rule in rules if rule and _is_heard(rule)]
         if heard and document.selections:
             text = (
-                f"{_named(heard)} make no matches of their own for it; write generate: true, or false if that is meant"
+                f"it silences {_named(heard)}; write generate: true to hear that too, or generate: false if it is meant"
             )
             yield "silenced", "rules", text
 

@@ -148,9 +148,15 @@ def test_a_correlation_has_the_logsources_of_what_it_rests_on(
     assert titles(capsys.readouterr().out) == expected
 
 
-def test_what_the_settings_leave_out_fails_a_correlation(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is not there for anybody."""
-    settings = Settings.model_validate({"correlate": {"without": {"levels": ["informational"]}}})
+def test_what_the_settings_leave_out_is_silent_where_a_correlation_needs_it(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which is no fault of the correlation; what is disabled is not there for anybody."""
+    settings = Settings.model_validate({"correlate": {"without": {"levels": ["low", "high"]}}})
+    listed.run(settings, Selection().choice(settings, [file]), "table")
+    assert "silenced by Guessed" in capsys.readouterr().out
+    assert checked.run(settings, Selection().choice(settings, [file]), strict=True, every=False, form="text") == 0
+    settings = Settings.model_validate({"correlate": {"disabled": ["00000000-0000-4000-8000-000000000001"]}})
     listed.run(settings, Selection().choice(settings, [file]), "table")
     assert "2 do not compile" in capsys.readouterr().out
 
