@@ -123,10 +123,11 @@ class Correlator:
         here = [record.offset for record in records if record.partition == place.partition]
         first = commit.offset if commit else here[0] if here else await self._consumer.position(place)
         state = Partition(self._plan, self._shape(), begins)
+        owned = Owned(place, state, begins, first, first, unsaved=begins != known)
         if lowest is not None:
-            await self._replay.into(state, place, lowest, first)
+            await self._replay.into(owned, lowest)
         self._gauges.begin(state)
-        return Owned(place, state, begins, first, first, unsaved=begins != known)
+        return owned
 
     def _shape(self) -> Shape:
         correlate = self._settings.correlate
@@ -140,7 +141,7 @@ class Correlator:
             if owned is None:
                 raise Abandon(f"{record.topic}[{record.partition}] is not ours")
             try:
-                outcome = owned.take(record)
+                outcome = owned.take(record, self._clock.now())
             except DeadLetter as error:
                 self._outgoing.bury(of_record(NAME, record, error, self._clock.now()))
             else:

@@ -45,12 +45,20 @@ class Owned:
     taken: int
     unsaved: bool
 
-    def take(self, record: Record) -> Outcome | None:
+    def take(self, record: Record, now: int) -> Outcome | None:
         """Return what a record gives; None where it was taken before. Raises DeadLetter where it is malformed."""
         if record.offset < self.taken:
             return None
+        if record.offset > self.taken:  # retention was quicker than the stage
+            self.begin_anew(now)
         self.taken = record.offset + 1
         return self.state.take(record.value, record.offset)
+
+    def begin_anew(self, now: int) -> None:
+        """Go on behind a gap: windows that may lack what is lost have no verdict."""
+        self.begins = dict.fromkeys(self.begins, now)
+        self.unsaved = True
+        self.state.gap(now)
 
     def adopt(self, plan: Plan, now: int) -> None:
         """Go on by another plan; judged correlations that are new begin now."""
@@ -100,19 +108,19 @@ class Replay:
         self._clock = clock
         self._stopping = stopping
 
-    async def into(self, state: Partition, place: TopicPartition, first: int, end: int) -> None:
-        """Take the records `first` <= offset < `end`; what they give was published before.
+    async def into(self, owned: Owned, first: int) -> None:
+        """Take the records `first` <= offset < `owned.taken`; what they give was published before.
 
         Raises Abandon where it is to stop, Retry while the bus is away: the state is of no use then.
         """
         turns = Turns(self._clock)
-        offset = first
+        place, state, offset, end = owned.place, owned.state, first, owned.taken
         while offset < end:
             if self._stopping():
                 raise Abandon("the stage stops")
             page = await self._bus.read(place, offset, PAGE)
             records = [record for record in page if record.offset < end]
-            self._note_lost(place, offset, records[0].offset if records else end)
+            self._note_lost(owned, offset, records[0].offset if records else end)
             for record in records:
                 with suppress(DeadLetter):  # it was buried when it was read first
                     state.take(record.value, record.offset)
@@ -120,8 +128,10 @@ class Replay:
             self._metrics.correlate_replayed.inc(len(records))
             offset = records[-1].offset + 1 if records else end
 
-    def _note_lost(self, place: TopicPartition, expected: int, found: int) -> None:
-        """Say that retention was quicker. What is lost can only be missed; the stage goes on."""
+    def _note_lost(self, owned: Owned, expected: int, found: int) -> None:
+        """Say that retention was quicker. What is lost can only be missed: nothing is judged that may lack it."""
         if found > expected:
+            place = owned.place
+            owned.begin_anew(self._clock.now())
             self._metrics.bus_lost_records.labels(place.topic, STAGE).inc(found - expected)
             log.warning("records of the state lost to retention", partition=place.partition, first=expected, last=found)

@@ -87,6 +87,13 @@ class Partition:
         outcome = Outcome()
         self._advance(outcome)  # of a new level the clock may be known; what is new holds nothing yet
 
+    def gap(self, begin: int) -> None:
+        """Records are lost. What they held is missed, and windows that start before `begin` have no verdict."""
+        for state in self._states.values():
+            state.left_out = max(state.left_out, begin)
+            if isinstance(state, Tumbling):
+                state.restart(begin)
+
     def incomplete(self, level: int) -> tuple[str, ...]:
         """Return the versions of a level that left something out that counts."""
         states = self._states.items()

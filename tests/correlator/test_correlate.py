@@ -17,7 +17,7 @@ from correlator.correlation.state import Outcome
 from correlator.flood import FLOOD_RULE
 from correlator.hitting import records
 from correlator.outgoing import Outgoing
-from correlator.owned import Replay
+from correlator.owned import Owned, Replay
 from correlator.remembered import read
 from correlator.rules import RuleSet
 from soc.bus.base import DEADLETTER, HITS, MATCHES, Commit, Message, Record, TopicPartition
@@ -414,11 +414,21 @@ class Stateless:
     def __init__(self) -> None:
         """Begin with none."""
         self.offsets: list[int] = []
+        self.gaps: list[int] = []
 
     def take(self, _value: bytes, offset: int) -> Outcome:
         """Note the offset."""
         self.offsets.append(offset)
         return Outcome()
+
+    def gap(self, begin: int) -> None:
+        """Note from when windows are whole."""
+        self.gaps.append(begin)
+
+
+def without_state(taken: int) -> Owned:
+    """Return a partition, taken so far, with one judged correlation."""
+    return Owned(TopicPartition(HITS, 0), Stateless(), {"judged": 0}, taken, taken, unsaved=False)  # type: ignore[arg-type]
 
 
 async def test_what_retention_took_is_told_and_passed_over(
@@ -432,9 +442,12 @@ async def test_what_retention_took_is_told_and_passed_over(
         return await read_all(partition, max(offset, 4), min(limit, 2))
 
     crashing.read = read_rest  # type: ignore[method-assign]
-    state = Stateless()
-    await Replay(crashing, metrics, ManualClock(), lambda: False).into(state, TopicPartition(HITS, 0), 1, 9)  # type: ignore[arg-type]
-    assert state.offsets == [4, 5, 6, 7, 8]
+    owned = without_state(9)
+    await Replay(crashing, metrics, ManualClock(7), lambda: False).into(owned, 1)
+    assert owned.state.offsets == [4, 5, 6, 7, 8]  # type: ignore[attr-defined]
+    assert owned.state.gaps == [7]  # type: ignore[attr-defined]
+    assert owned.begins == {"judged": 7}
+    assert owned.unsaved
     assert value(metrics, "bus_lost_records_total", topic=HITS, stage=NAME) == 3
     assert value(metrics, "correlate_replayed_records_total") == 5
 
@@ -443,7 +456,41 @@ async def test_a_stop_ends_the_reading(crashing: CrashingBus, metrics: Metrics) 
     """However much is left."""
     replay = Replay(crashing, metrics, ManualClock(), lambda: True)
     with pytest.raises(Abandon):
-        await replay.into(Stateless(), TopicPartition(HITS, 0), 0, 10**9)  # type: ignore[arg-type]
+        await replay.into(without_state(10**9), 0)
+
+
+async def test_windows_that_may_lack_what_is_lost_have_no_verdict(
+    settings: Settings, metrics: Metrics, crashing: CrashingBus
+) -> None:
+    """Few are left of a window with many: who reads them again does not call it quiet."""
+    scene = Scene(settings, crashing, plan_of([few("J")]), metrics)
+    await scene.begin()
+    events = [(0, happening(number, number)) for number in range(8)]
+    await detected(crashing, scene.plan, events, LATENESS, at_once=1, end=5)
+    assert await scene.live()
+    (place,) = {TopicPartition(HITS, each.partition) for each in await scene.read(HITS) if b'"e0"' in each.value}
+    oldest = next(each.offset for each in await scene.read(HITS) if b'"e6"' in each.value)
+    read_all = crashing.read
+
+    async def read_rest(partition: TopicPartition, offset: int, limit: int) -> list[Record]:
+        return await read_all(partition, max(offset, oldest) if partition == place else offset, limit)
+
+    crashing.read = read_rest  # type: ignore[method-assign]
+    await detected(crashing, scene.plan, [], LATENESS)
+    assert await scene.live()
+    crashing.read = read_all  # type: ignore[method-assign]
+    assert await scene.matches() == {}
+
+
+def test_who_was_too_slow_judges_no_window_that_lacks_something() -> None:
+    """Offsets that jump: retention took what was not read. The next commit says from when windows are judged."""
+    owned = without_state(4)
+    owned.take(Record(HITS, 0, 4, 0, b"", b"{}"), 50)
+    assert (owned.begins, owned.unsaved) == ({"judged": 0}, False)
+    owned.take(Record(HITS, 0, 6, 0, b"", b"{}"), 60)
+    assert (owned.begins, owned.unsaved) == ({"judged": 60}, True)
+    assert owned.state.gaps == [60]  # type: ignore[attr-defined]
+    assert owned.state.offsets == [4, 6]  # type: ignore[attr-defined]
 
 
 async def test_a_batch_that_comes_again_shorter_is_committed_with_what_it_needs(
