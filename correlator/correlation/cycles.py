@@ -5,8 +5,8 @@ from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 
 
-def in_order(edges: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, list[str]]]:
-    """Return the nodes in an order, and of nodes on a cycle that cycle, from them to them.
+def in_order(edges: Mapping[str, Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return the nodes in an order, and the cycles, each once: its nodes lead each to the next, the last to the first.
 
     Behind all that it leads to comes each node that leads to no cycle; behind them each that leads to one, after at least
     one other, or a cycle, that it leads to there. Every edge leads to a node.
@@ -20,9 +20,9 @@ def in_order(edges: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, l
         sorter.done(*ready)
     stuck = set(edges).difference(ordered)
     ahead = {node: next(each for each in edges[node] if each in stuck) for node in edges if node in stuck}
-    rings: dict[str, list[str]] = {}
+    rings = []
     for way, ring in _walks(ahead):
-        rings |= {node: [*ring[at:], *ring[: at + 1]] for at, node in enumerate(ring)}
+        rings += [ring] if ring else []
         ordered += way[::-1]
     return ordered, rings
 

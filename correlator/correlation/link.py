@@ -16,6 +16,12 @@ from correlator.source import Compiled, Failure, Rule
 MAX_REASON: Final = 1000
 """Characters of a reason, which may have those of correlations below in it."""
 
+MAX_NAMED: Final = 8
+"""Rules of a cycle, or of a remark, that are named."""
+
+MAX_TITLE: Final = 80
+"""Characters of a title in a cycle."""
+
 
 class Links(NamedTuple):
     """The plan, why correlations are not in it, and what should be looked at besides."""
@@ -93,7 +99,7 @@ def link(
 
 
 def _failure(each: Correlation, reason: str) -> Failure:
-    return Failure(each.file, each.line, reason[:MAX_REASON], each.ref.id, name=each.name, kind="correlation")
+    return Failure(each.file, each.line, reason, each.ref.id, name=each.name, kind="correlation")
 
 
 class _Linker:
@@ -114,7 +120,7 @@ class _Linker:
                 check(each, self._limits)
                 self._targets[each.ref.id] = self._known.targets(each)
             except Unlinked as error:
-                self.broken[each.ref.id] = str(error)
+                self.broken[each.ref.id] = str(error)[:MAX_REASON]
 
     def drafts(self) -> list[Draft]:
         """Return the drafts, lower levels first, within a level in the order in which they are written."""
@@ -123,15 +129,24 @@ class _Linker:
             for name, targets in self._targets.items()
         }
         ordered, rings = in_order(edges)
-        for name, ring in rings.items():
-            way = " -> ".join(repr(self._correlations[each].ref.title) for each in ring)
-            self.broken[name] = f"it refers to itself: {way}; one of them must not refer to the next"
+        for ring in rings:
+            for at, name in enumerate(ring):
+                self.broken[name] = (
+                    f"it refers to itself: {self._way(ring, at)}; one of them must not refer to the next"
+                )
         for name in ordered:
             if name not in self.broken:
                 self._draft(name)
         return sorted(
             (self._drafts[name] for name in self._correlations if name in self._drafts), key=lambda each: each.level
         )
+
+    def _way(self, ring: Sequence[str], start: int) -> str:
+        """Return the way around from one of the ring: its first correlations are named, the others counted."""
+        names = [ring[(start + each) % len(ring)] for each in range(min(len(ring), MAX_NAMED))]
+        titles = [repr(self._correlations[name].ref.title[:MAX_TITLE]) for name in names]
+        more = [f"{len(ring) - MAX_NAMED:,} more"] if len(ring) > MAX_NAMED else []
+        return " -> ".join((*titles, *more, titles[0]))
 
     def _draft(self, name: str) -> None:
         correlation, targets = self._correlations[name], self._targets[name]
@@ -140,7 +155,7 @@ class _Linker:
             inputs = self._known.inputs(correlation, targets)
             self._drafts[name] = drafted(correlation, targets, inputs, lower)
         except Unlinked as error:
-            self.broken[name] = str(error)
+            self.broken[name] = str(error)[:MAX_REASON]
 
     def _lower(self, target: Target) -> Draft | None:
         if reason := self.broken.get(target.ref.id):
@@ -153,7 +168,8 @@ class _Linker:
             if each.ref.id in self.broken and not each.generate:
                 heard = [found for found in self._known.found(each) if self._is_heard(found, plan)]
                 if heard:
-                    names = ", ".join(repr(found.ref.title) for found in heard)
+                    more = f" and {len(heard) - MAX_NAMED} more" if len(heard) > MAX_NAMED else ""
+                    names = ", ".join(repr(found.ref.title) for found in heard[:MAX_NAMED]) + more
                     yield f"{each.ref.title!r} is not evaluated, so what it refers to makes matches of its own: {names}"
 
     def _is_heard(self, target: Target, plan: Plan) -> bool:
