@@ -3,16 +3,13 @@
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final
 
 from correlator.correlation.conditions import least
-from correlator.correlation.measures import Measure, Number, Total, Variety, Window, amount, total
+from correlator.correlation.hits import Value
+from correlator.correlation.measures import Measure, Number, Total, Variety, amount, total
 from correlator.correlation.plan import Linked
 from correlator.correlation.sliding import Disturbed, Group, Sliding, window_of
 from correlator.correlation.state import ARRIVAL, ID, ORIGIN, TIME, VALUE, Bounds, Entry, Feed
-
-_NO_WINDOW: Final[Window] = tuple
-"""Of a measure that is exact, and looks at no hit again."""
 
 
 class Measured(Group):
@@ -33,10 +30,14 @@ class Counting(Sliding[Measured]):
     by_value: bool = False
     """Whether hits of one event with other values are other hits."""
 
+    quiet: bool = False
+    """Whether a group with fewer hits than are asked for needs no look at them."""
+
     def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
         """Hold nothing."""
         super().__init__(linked, bounds, feed)
         self._need = least(linked)
+        self._quiet = min(self._need - 1, bounds.group_hits) if self.quiet else 0
 
     @abstractmethod
     def _measure(self) -> Measure:
@@ -57,7 +58,7 @@ class Counting(Sliding[Measured]):
 
     def _newest(self, group: Measured, entry: Entry) -> bool:
         """Return whether the condition holds at a hit that is behind all others."""
-        return self._entered(group, entry).holds(lambda: group[group.begin :])
+        return self._entered(group, entry).holds()
 
     def _entered(self, group: Measured, entry: Entry) -> Measure:
         """Return the measure of the window at a hit that is behind all others."""
@@ -104,12 +105,17 @@ class Counting(Sliding[Measured]):
         return at, False
 
     def _again(self, group: Measured, key: str, at: int, entry: Entry) -> int:
-        """Take a copy of a hit: what arrived last says how long it is kept."""
+        """Take a copy of a hit: what arrived last says how long it is kept, and the greatest value counts."""
         before = group[at]
-        if entry[ARRIVAL] < before[ARRIVAL]:
-            return 0
-        group[at] = (*entry[:VALUE], before[VALUE], *entry[ORIGIN:])  # the measure took that value in
-        if entry[ARRIVAL] > before[ARRIVAL] and self.linked.parents and self._is_true(group, entry[TIME]):
+        value = greater(before[VALUE], entry[VALUE])
+        later = entry if entry[ARRIVAL] > before[ARRIVAL] else before
+        group[at] = (*later[:VALUE], value, *later[ORIGIN:])
+        if value != before[VALUE]:
+            if group.measure is not None and at >= group.begin:
+                group.measure.leave(before)
+                group.measure.enter(group[at])
+            self._disturb(key, group[at])
+        elif later is entry and self.linked.parents and self._is_true(group, entry[TIME]):
             self._holds(group, key, entry, entry)
         return 0
 
@@ -118,7 +124,7 @@ class Counting(Sliding[Measured]):
         measure = self._measure()
         for entry in group[start:stop]:
             measure.enter(entry)
-        return measure.holds(lambda: group[start:stop])
+        return measure.holds()
 
     def _judge(self, group: Measured, key: str, disturbed: Disturbed) -> None:
         """See Sliding._judge: in one pass over the hits that they look at."""
@@ -138,7 +144,7 @@ class Counting(Sliding[Measured]):
             while group[start][TIME] <= now - span:
                 measure.leave(group[start])
                 start += 1
-            if measure.holds(lambda first=start, last=stop: group[first:last]):  # type: ignore[misc]
+            if measure.holds():
                 self._hold_all(group, key, group[at:stop], disturbed.arrived)
             at = stop
 
@@ -155,7 +161,7 @@ class Counting(Sliding[Measured]):
                 self._holds(group, key, at, arrived)
 
     def _shorten(self, group: Measured) -> None:
-        self._cut(group)
+        self._cut(group, group)
         group.measure = None
 
     def _drop(self, group: Measured, before: int) -> int:
@@ -174,10 +180,7 @@ class Counting(Sliding[Measured]):
 class Counted(Counting):
     """event_count with gt and gte. An event id counts once."""
 
-    def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
-        """Hold nothing."""
-        super().__init__(linked, bounds, feed)
-        self._quiet = min(self._need - 1, bounds.group_hits)
+    quiet = True
 
     def _measure(self) -> Measure:
         return Number(self._need)
@@ -197,17 +200,13 @@ class Distinct(Counting):
     """value_count with gt and gte."""
 
     by_value = True
-
-    def __init__(self, linked: Linked, bounds: Bounds, feed: Feed) -> None:
-        """Hold nothing."""
-        super().__init__(linked, bounds, feed)
-        self._quiet = min(self._need - 1, bounds.group_hits)
+    quiet = True
 
     def _measure(self) -> Measure:
         return Variety(self._need)
 
     def _newest(self, group: Measured, entry: Entry) -> bool:
-        return len(group) >= self._need and self._entered(group, entry).holds(_NO_WINDOW)
+        return len(group) >= self._need and self._entered(group, entry).holds()
 
     def _drop(self, group: Measured, before: int) -> int:
         gone = super()._drop(group, before)
@@ -233,10 +232,12 @@ class Summed(Counting):
         self.tally.unread += made and amount(entry) is None
         return made
 
-    def _drop(self, group: Measured, before: int) -> int:
-        gone = super()._drop(group, before)
-        group.measure = None  # a running sum is not exact for ever
-        return gone
-
     def _counted(self, window: Sequence[Entry]) -> float:
         return total(window)
+
+
+def greater(one: Value, other: Value) -> Value:
+    """Return which of an event's two values counts: the greater number, or the one that there is."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other) if isinstance(one, int | float) and isinstance(other, int | float) else one

@@ -1,7 +1,9 @@
 """What a window has, kept up while hits enter and leave it: how many, how many values, how much."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final, Protocol
 
@@ -10,11 +12,8 @@ from correlator.correlation.hits import Value
 from correlator.correlation.plan import Linked
 from correlator.correlation.state import VALUE, Entry
 
-ROUNDING: Final = 1e-6
-"""A running sum is this part from the true one at most; where that decides, the window is added up anew."""
-
-Window = Callable[[], Sequence[Entry]]
-"""Gives the hits of the window, where they must be looked at once more."""
+SCALE: Final = 1074
+"""Binary places behind the point that a float may have: scaled by them every float is a whole number."""
 
 
 class Measure(Protocol):
@@ -26,7 +25,7 @@ class Measure(Protocol):
     def leave(self, entry: Entry) -> None:
         """Leave out a hit that was taken in."""
 
-    def holds(self, window: Window) -> bool:
+    def holds(self) -> bool:
         """Return whether the condition is true."""
 
     def could_hold(self, more: Sequence[Entry]) -> bool:
@@ -49,7 +48,7 @@ class Number:
         """See Measure.leave."""
         self._number -= 1
 
-    def holds(self, window: Window) -> bool:  # noqa: ARG002 - the number is exact
+    def holds(self) -> bool:
         """See Measure.holds."""
         return self._number >= self._need
 
@@ -82,7 +81,7 @@ class Variety:
             else:
                 del self._counts[value]
 
-    def holds(self, window: Window) -> bool:  # noqa: ARG002 - the number is exact
+    def holds(self) -> bool:
         """See Measure.holds."""
         return len(self._counts) >= self._need
 
@@ -95,42 +94,54 @@ class Variety:
 
 
 class Total:
-    """What the values add up to, those below zero left out."""
+    """What the values add up to, those below zero left out. Exact, so that the order of hits and looks changes nothing."""
 
-    __slots__ = ("_linked", "_most", "_number", "_total")
+    __slots__ = ("_condition", "_number", "_part", "_scaled", "_whole")
 
     def __init__(self, linked: Linked) -> None:
         """Begin with none."""
-        self._linked = linked
-        self._total = self._most = 0.0
-        self._number = 0
+        self._condition = linked.correlation.condition
+        bounds = tuple((bound, scaled(threshold)) for bound, threshold in self._condition.bounds)
+        self._scaled = replace(self._condition, bounds=bounds)
+        self._whole = self._part = self._number = 0
 
     def enter(self, entry: Entry) -> None:
         """See Measure.enter."""
-        if (value := amount(entry)) is not None:
-            self._total += value
-            self._most = max(self._most, self._total)
-            self._number += 1
+        self._count(entry, 1)
 
     def leave(self, entry: Entry) -> None:
         """See Measure.leave."""
-        if (value := amount(entry)) is not None:
-            self._total -= value
-            self._number -= 1
+        self._count(entry, -1)
 
-    def holds(self, window: Window) -> bool:
+    def _count(self, entry: Entry, sign: int) -> None:
+        if (value := amount(entry)) is None:
+            return
+        self._number += sign
+        if isinstance(value, int) or value.is_integer():
+            self._whole += sign * int(value)
+        else:
+            self._part += sign * scaled(value)
+
+    def holds(self) -> bool:
         """See Measure.holds."""
         if not self._number:
             return False
-        condition = self._linked.correlation.condition
-        off = ROUNDING * (self._most + 1)
-        low, high = within(condition, self._total - off), within(condition, self._total + off)
-        return low if low == high else within(condition, total(window()))
+        if not self._part:
+            return within(self._condition, self._whole)
+        return within(self._scaled, (self._whole << SCALE) + self._part)
 
     def could_hold(self, more: Sequence[Entry]) -> bool:
         """See Measure.could_hold."""
-        off = ROUNDING * (self._most + 1)
-        return within(self._linked.correlation.condition, self._total + off + total(more) * (1 + ROUNDING))
+        together = copy(self)
+        for entry in more:
+            together.enter(entry)
+        return together.holds()
+
+
+def scaled(value: float) -> int:
+    """Return a finite number times two to the power of SCALE."""
+    numerator, denominator = value.as_integer_ratio()
+    return (numerator << SCALE) // denominator
 
 
 def amount(entry: Entry) -> int | float | None:
@@ -145,7 +156,9 @@ def total(window: Sequence[Entry]) -> float:
 
 
 def added(values: Sequence[float]) -> float:
-    """Return the sum, correct to the last digit of a float; infinite where no float is so large."""
+    """Return the sum, of whole numbers as it is, else correct to the last digit of a float; infinite where no float is so large."""
+    if all(isinstance(value, int) for value in values):
+        return sum(values)
     try:
         return math.fsum(values)
     except OverflowError:

@@ -11,8 +11,7 @@ has only itself to judge.
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from heapq import heappop, heappush
-from itertools import islice
+from heapq import heappop, heappush, nsmallest
 from operator import itemgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -23,6 +22,7 @@ from correlator.correlation.state import (
     CARRIED,
     GRAIN,
     ID,
+    NEVER,
     NUMBER,
     ORIGIN,
     TIME,
@@ -44,16 +44,27 @@ MAX_ENTRIES: Final = 100
 EVICTED_AT_ONCE: Final = 64
 """A full rule forgets this part of its groups at once: looking for the least recently touched is not free."""
 
+REPLAY_PARTS: Final = 1024
+"""A replay may begin this part of a timespan early: so few places in the log are remembered."""
+
+WIDTH: Final = 8
+"""Parts of a hit on the wire."""
+
+FEW: Final = 1000
+"""Keys of groups that are gone that may wait to be looked at, beside as many as there are groups."""
+
 
 class Group(list[Entry]):
     """The hits of one group in the order of time, then id.
 
-    `due`: when it is next looked at. `told`: buckets that a match was made for. `held`: ids of hits that were fed on.
+    `due`: when it is next looked at. `touched`: offset of the last record that had a hit of it. `told`: buckets that a
+    match was made for. `held`: ids of hits that were fed on.
     """
 
-    __slots__ = ("due", "held", "told")
+    __slots__ = ("due", "held", "told", "touched")
 
     due: int
+    touched: int
     told: set[int] | None
     held: set[str] | None
 
@@ -75,6 +86,16 @@ class Disturbed(NamedTuple):
         return Disturbed(min(self.first, entry[TIME]), max(self.last, entry[TIME]), arrived)
 
 
+def _latest(hits: Sequence[RawHit]) -> tuple[int, int]:
+    """Return the latest time and arrival. Raises TypeError or ValueError, before anything is taken, where one is none."""
+    times, arrivals = list(map(_time, hits)), list(map(_arrival, hits))
+    if not {*map(type, times), *map(type, arrivals)} <= {int}:
+        raise TypeError("times are integers")
+    if not set(map(len, hits)) <= {WIDTH}:
+        raise ValueError(f"hits have {WIDTH} parts")
+    return max(times, default=NEVER), max(arrivals, default=NEVER)
+
+
 G = TypeVar("G", bound=Group)
 
 _time: Final = itemgetter(1)
@@ -88,8 +109,9 @@ class Sliding(State, Generic[G]):
         """Hold nothing."""
         super().__init__(linked, bounds, feed)
         self.groups: dict[str, G] = {}
-        self._offsets = Offsets()
+        self._offsets = Offsets(self.span // REPLAY_PARTS)
         self._due: dict[int, list[str]] = {}
+        self._waiting = 0
         self._buckets: list[int] = []
         self._grain = max(GRAIN, self.span // 8)
         self._outcome = Outcome()
@@ -119,27 +141,28 @@ class Sliding(State, Generic[G]):
 
     def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
         """See State.take."""
+        until = max(self.clock, *_latest(hits)) + self.span
         self._outcome = outcome
+        self._disturbed.clear()
         groups, add, quiet = self.groups, self._add, self._quiet
-        made, crowded = 0, self._is_crowded(len(hits))
-        for key, time, identity, arrival, number, value, origin, carried in hits:
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = self._begun(key, time)
-            elif crowded:  # out and in again: the first group is the least recently touched
-                del groups[key]
-                groups[key] = group
-            entry = (time, identity, arrival, number, value, origins[origin], carried)
-            if len(group) < quiet and (not group or time > group[-1][TIME]):
-                group.append(entry)  # as add would, of most hits
-                made += 1
-            else:
-                made += add(group, key, entry)
-        if self._disturbed:
+        made = 0
+        try:
+            for key, time, identity, arrival, number, value, origin, carried in hits:
+                group = groups.get(key)
+                if group is None:
+                    group = groups[key] = self._begun(key, time)
+                group.touched = offset
+                entry = (time, identity, arrival, number, value, origins[origin], carried)
+                if len(group) < quiet and (not group or time > group[-1][TIME]):
+                    group.append(entry)  # as add would, of most hits
+                    made += 1
+                else:
+                    made += add(group, key, entry)
             self._judge_disturbed()
-        self._offsets.add(offset, max((self.clock, *map(_time, hits), *map(_arrival, hits))) + self.span)
-        self.tally.taken += len(hits)
-        self.tally.hits += made
+        finally:
+            self._offsets.add(offset, until)
+            self.tally.taken += len(hits)
+            self.tally.hits += made
         if len(groups) > self.bounds.groups or self.tally.hits > self.bounds.hits:
             self._evict()
         self.tally.groups = len(groups)
@@ -150,7 +173,9 @@ class Sliding(State, Generic[G]):
         self._offsets.passed(clock)
         while self._buckets and self._buckets[0] * self._grain <= clock:
             due = heappop(self._buckets)
-            for key in self._due.pop(due):
+            keys = self._due.pop(due)
+            self._waiting -= len(keys)
+            for key in keys:
                 group = self.groups.get(key)
                 if group is not None and group.due == due:
                     self._look(key, group)
@@ -160,9 +185,10 @@ class Sliding(State, Generic[G]):
         """See State.lowest."""
         return self._offsets.lowest(position)
 
-    def _is_crowded(self, more: int) -> bool:
-        """Return whether with so many hits more groups may soon have to go, so that it counts which is touched."""
-        return 2 * (len(self.groups) + more) >= self.bounds.groups or 2 * (self.tally.hits + more) >= self.bounds.hits
+    def replayed(self) -> None:
+        """See State.replayed: what is told twice has one id."""
+        for group in self.groups.values():
+            group.told = group.held = None
 
     def _disturb(self, key: str, entry: Entry) -> None:
         """Have the group judged once when the record is taken: late hits by the hundred must not cost as many passes."""
@@ -171,8 +197,10 @@ class Sliding(State, Generic[G]):
 
     def _judge_disturbed(self) -> None:
         for key, disturbed in self._disturbed.items():
-            self._judge(self.groups[key], key, disturbed)
-        self._disturbed.clear()
+            group = self.groups[key]
+            self.tally.hits -= self._drop(group, self.clock - self.span + 1)  # or it would count when it was looked at
+            if self._first(group) is not None:
+                self._judge(group, key, disturbed)
 
     # Groups ---------------------------------------------------------------------------------------------------------
 
@@ -191,6 +219,17 @@ class Sliding(State, Generic[G]):
             heappush(self._buckets, due)
         keys.append(key)
         group.due = due
+        self._waiting += 1
+        if self._waiting > 2 * len(self.groups) + FEW:
+            self._forget_gone()
+
+    def _forget_gone(self) -> None:
+        """Look no more for groups that were forgotten: there may be many more than there are groups."""
+        due: dict[int, list[str]] = {}
+        for key, group in self.groups.items():
+            due.setdefault(group.due, []).append(key)
+        self._due, self._buckets = due, sorted(due)
+        self._waiting = len(self.groups)
 
     def _look(self, key: str, group: G) -> None:
         """Drop the hits that the clock has passed, and the group with its last one.
@@ -218,7 +257,8 @@ class Sliding(State, Generic[G]):
     def _evict(self) -> None:
         """Forget the least recently touched groups."""
         while len(self.groups) > self.bounds.groups or (self.tally.hits > self.bounds.hits and len(self.groups) > 1):
-            for key in list(islice(self.groups, max(1, len(self.groups) // EVICTED_AT_ONCE))):
+            number = max(1, len(self.groups) // EVICTED_AT_ONCE)
+            for key in nsmallest(number, self.groups, key=lambda key: self.groups[key].touched):
                 group = self.groups.pop(key)
                 self.tally.hits -= self._drop(group, self.clock - self.span + 1)  # those are not missed
                 entries = list(group.entries())
@@ -227,13 +267,15 @@ class Sliding(State, Generic[G]):
                 self.tally.hits -= len(entries)
                 self.tally.evicted += len(entries)
 
-    def _cut(self, entries: list[Entry]) -> None:
-        """Forget the oldest hits of a group that has too many."""
+    def _cut(self, group: G, entries: list[Entry]) -> None:
+        """Forget the oldest of a group's hits, or of those of one rule, where they are too many."""
         gone = entries[: max(1, self.bounds.group_hits // 8)]
         del entries[: len(gone)]
         self._leave_out(gone[-1][ARRIVAL])
         self.tally.hits -= len(gone)
         self.tally.evicted += len(gone)
+        if group.held:
+            group.held.difference_update([entry[ID] for entry in gone])
 
     # What holds -----------------------------------------------------------------------------------------------------
 

@@ -84,18 +84,26 @@ class Tally:
 class Offsets:
     """Until when each record of the log is needed: where a replay has to begin."""
 
-    def __init__(self) -> None:
-        """Need nothing."""
-        self._records: deque[tuple[int, int]] = deque()
+    def __init__(self, grain: int) -> None:
+        """Need nothing. Records that are needed no longer than `grain` beyond another may be kept as that one."""
+        self._grain = grain
+        self._records: deque[tuple[int, int, int]] = deque()
 
     def add(self, offset: int, until: int) -> None:
         """Need a record, which is later than every one before, until the clock has passed `until`."""
-        self._records.append((offset, until))
+        if self._records:
+            first, since, last = self._records[-1]
+            if until <= last:
+                return
+            if until < since + self._grain:
+                self._records[-1] = (first, since, until)
+                return
+        self._records.append((offset, until, until))
 
     def passed(self, clock: int) -> None:
         """Need no record of which the clock has passed everything, and that no needed one comes before."""
         records = self._records
-        while records and records[0][1] <= clock:
+        while records and records[0][2] <= clock:
             records.popleft()
 
     def lowest(self, position: int) -> int:
@@ -104,7 +112,10 @@ class Offsets:
 
 
 class State(ABC):
-    """One correlation on one partition of soc.hits. `clock`: everything before it is known (microseconds)."""
+    """One correlation on one partition of soc.hits.
+
+    `clock`: everything before it is known (microseconds). `left_out`: the latest time of what was left out, or NEVER.
+    """
 
     def __init__(self, linked: Linked, bounds: Bounds, feed: "Feed") -> None:
         """Hold nothing; `feed` takes the hits at which the correlation holds."""
@@ -114,7 +125,7 @@ class State(ABC):
         self.tally = Tally()
         self.clock = NEVER
         self._feed = feed
-        self._left_out = NEVER
+        self.left_out = NEVER
 
     @abstractmethod
     def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
@@ -128,13 +139,16 @@ class State(ABC):
     def lowest(self, position: int) -> int:
         """Return the offset from which a replay gives this state again, at most `position`."""
 
+    def replayed(self) -> None:  # noqa: B027 - windows that are judged once tell nothing before that
+        """Forget what was told before: a replay may find what was not found then, and it must be told at its next hit."""
+
     @property
     def incomplete(self) -> bool:
         """Whether something was left out that a window could still ask for."""
-        return self._left_out != NEVER and self.clock < self._left_out + self.span
+        return self.left_out != NEVER and self.clock < self.left_out + self.span
 
     def _leave_out(self, time: int) -> None:
-        self._left_out = max(self._left_out, time)
+        self.left_out = max(self.left_out, time)
 
 
 Feed = Callable[[Linked, Hit, Outcome], None]

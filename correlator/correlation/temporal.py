@@ -61,7 +61,7 @@ class Temporal(Sliding[Lanes]):
             group.latest[number] = max(time, group.latest[number])
             self._disturb(key, entry)
         if len(lane) > self._most:
-            self._cut(lane)
+            self._cut(group, lane)
         return 1
 
     def _again(self, group: Lanes, key: str, lane: list[Entry], at: int, entry: Entry) -> int:
@@ -76,24 +76,32 @@ class Temporal(Sliding[Lanes]):
         return 0
 
     def _judge(self, group: Lanes, key: str, disturbed: Disturbed) -> None:
-        """See Sliding._judge."""
+        """See Sliding._judge: in one pass over the hits, with the latest of each rule up to there."""
         if not self._says(sum(1 << number for number, lane in enumerate(group.lanes) if lane)):
             return
-        for lane in group.lanes[self._from :]:
-            for at in lane[bisect_left(lane, (disturbed.first,)) : bisect_left(lane, (disturbed.last + self.span,))]:
-                if self._needless(group, at[TIME]) or (group.held and at[ID] in group.held):
-                    continue
-                if self._is_true(group, at):
-                    self._holds(group, key, at, disturbed.arrived)
+        hits = sorted(entry for lane in group.lanes for entry in self._range(lane, disturbed))
+        latest = [_last_before(lane, disturbed.first) for lane in group.lanes]
+        at = 0
+        while at < len(hits):
+            time, begin = hits[at][TIME], at
+            while at < len(hits) and hits[at][TIME] == time:
+                latest[hits[at][NUMBER]] = time
+                at += 1
+            if self._says(_there(latest, time - self.span)):
+                self._hold_all(group, key, hits[begin:at], disturbed.arrived)
+
+    def _range(self, lane: list[Entry], disturbed: Disturbed) -> list[Entry]:
+        """Return the hits of one rule that are to be judged."""
+        return lane[bisect_left(lane, (disturbed.first,)) : bisect_left(lane, (disturbed.last + self.span,))]
+
+    def _hold_all(self, group: Lanes, key: str, hits: Iterable[Entry], arrived: Entry) -> None:
+        for at in hits:
+            if not self._needless(group, at[TIME]) and not (group.held and at[ID] in group.held):
+                self._holds(group, key, at, arrived)
 
     def _at_newest(self, group: Lanes, at: Entry) -> bool:
         """Return whether the condition holds at a hit that is behind all others."""
-        before = at[TIME] - self.span
-        there = 0
-        for number, latest in enumerate(group.latest):
-            if latest > before:
-                there |= 1 << number
-        return self._says(there)
+        return self._says(_there(group.latest, at[TIME] - self.span))
 
     def _is_true(self, group: Lanes, at: Entry) -> bool:
         """Return whether the condition holds at a hit."""
@@ -115,7 +123,10 @@ class Temporal(Sliding[Lanes]):
             return said
 
     def _drop(self, group: Lanes, before: int) -> int:
-        return sum([self._cleared(lane, before) for lane in group.lanes if lane and lane[0][TIME] < before])
+        gone = sum([self._cleared(lane, before) for lane in group.lanes if lane and lane[0][TIME] < before])
+        if gone:
+            group.latest = [lane[-1][TIME] if lane else NEVER for lane in group.lanes]
+        return gone
 
     def _first(self, group: Lanes) -> int | None:
         return min([lane[0][TIME] for lane in group.lanes if lane], default=None)
@@ -131,6 +142,21 @@ class Temporal(Sliding[Lanes]):
         return len({entry[NUMBER] for entry in window})
 
 
+def _last_before(lane: list[Entry], time: int) -> int:
+    """Return the time of the last hit before a time, NEVER where there is none."""
+    at = bisect_left(lane, (time,))
+    return lane[at - 1][TIME] if at else NEVER
+
+
+def _there(latest: Sequence[int], before: int) -> int:
+    """Return as bits the rules whose latest hit is after a time."""
+    there = 0
+    for number, time in enumerate(latest):
+        if time > before:
+            there |= 1 << number
+    return there
+
+
 class Ordered(Temporal):
     """Hits of the referred rules in the order given, judged at the last of them. Equal times count as ordered.
 
@@ -142,6 +168,12 @@ class Ordered(Temporal):
         super().__init__(linked, bounds, feed)
         self._need = least(linked) if linked.correlation.condition.bounds else self._rules
         self._from = self._need - 1  # a hit of an earlier rule ends no such row
+
+    def _judge(self, group: Lanes, key: str, disturbed: Disturbed) -> None:
+        if self._says(sum(1 << number for number, lane in enumerate(group.lanes) if lane)):
+            for lane in group.lanes[self._from :]:
+                hits = self._range(lane, disturbed)
+                self._hold_all(group, key, (at for at in hits if self._is_true(group, at)), disturbed.arrived)
 
     def _at_newest(self, group: Lanes, at: Entry) -> bool:
         return self._is_true(group, at)

@@ -1,10 +1,17 @@
 """Events, values and sums, judged at their hits."""
 
+from time import process_time
+
+import orjson
 import pytest
 
 from correlator.correlation.conditions import least
+from correlator.correlation.counting import Counted
+from correlator.correlation.plan import Input
 from correlator.correlation.rule import Bound, Condition, Kind
+from correlator.correlation.sliding import FEW
 from correlator.correlation.state import Bounds
+from soc.errors import DeadLetter
 from tests.correlator.correlation.desk import GT, GTE, Desk, at_least, buckets, hit, linked
 
 
@@ -120,8 +127,74 @@ def test_a_group_keeps_its_latest_hits() -> None:
 def test_the_least_recently_touched_group_goes() -> None:
     """And a match says that something was left out."""
     desk = Desk(linked(Kind.EVENT_COUNT, at_least(2)), bounds=Bounds(2, 1000, 100))
-    desk.take(hit(1, user="a"), hit(2, user="b"), hit(3, user="a"), hit(4, user="c"))
+    for time, user in ((1, "a"), (2, "b"), (3, "a"), (4, "c")):
+        desk.take(hit(time, user=user))
     assert not desk.take(hit(5, user="b")), "b was forgotten"
     found = desk.take(hit(6, user="c"))
     assert not found or found[0].incomplete == ("version-one",)
     assert desk.tally().evicted >= 1
+
+
+def test_of_two_values_of_one_event_the_greatest_counts() -> None:
+    """Whichever rule gave it, and whichever came first; none gives way."""
+    for values in ((None, 7), (7, None), (3, 7), (7, 3)):
+        desk = Desk(linked(Kind.VALUE_SUM, at_least(10, "Bytes"), rules=2))
+        assert not desk.take(*(hit(1, "a", value=value, number=number) for number, value in enumerate(values)))
+        assert not desk.take(hit(2, value=2))
+        assert [each.counted for each in desk.take(hit(3, value=1))] == [10], values
+
+
+def test_sums_are_exact() -> None:
+    """Beyond what a float holds, and of fractions in any order."""
+    desk = Desk(linked(Kind.VALUE_SUM, Condition(((GT, 2**53),), ("Bytes",))))
+    assert not desk.take(hit(1, value=2**53))
+    assert desk.take(hit(2, value=1))
+    parts = Desk(linked(Kind.VALUE_SUM, at_least(0.3, "Bytes")))
+    assert not parts.take(hit(3, value=0.2))
+    assert parts.take(hit(1, value=0.1))
+
+
+def test_what_hovers_at_the_threshold_costs_one_pass() -> None:
+    """A hit that makes every sum of a long window nearly enough is judged in one pass over it."""
+    desk = Desk(linked(Kind.VALUE_SUM, Condition(((GTE, 1e9),), ("Bytes",)), span=100_000))
+    desk.take(*(hit(1 + number, value=0) for number in range(10_000)))
+    begun = process_time()
+    assert not desk.take(hit(0.5, value=999_999_999.5))
+    assert process_time() - begun < 5
+
+
+def test_what_is_forgotten_leaves_nothing_behind() -> None:
+    """Neither keys of groups that are gone, nor ids of hits that were fed on, nor places in the log."""
+    parents = (("version-two", Input("id-one", 0, ("User",), ())),)
+    child = linked(Kind.EVENT_COUNT, at_least(2), parents=parents)
+    parent = linked(Kind.EVENT_COUNT, at_least(2), name="two", level=2, inputs=(parents[0][1],))
+    desk = Desk(child, parent, bounds=Bounds(10, 1000, 16))
+    for number in range(3000):
+        desk.take(hit(number / 100, user=f"user{number}"))
+    state = desk.partition._states["version-one"]
+    assert isinstance(state, Counted)
+    assert sum(map(len, state._due.values())) <= 2 * len(state.groups) + FEW
+    assert len(state._offsets._records) < 2000
+    desk.take(*(hit(31 + number / 1000, user="bob") for number in range(500)))
+    assert len(state.groups['["bob"]'].held or ()) <= 16
+
+
+def test_a_malformed_record_leaves_no_trace() -> None:
+    """What comes after it is judged as if it had not been there."""
+    desk = Desk(linked(Kind.EVENT_COUNT, at_least(2)))
+    for broken in (["[]", 1, "a", 1.5, 0, None, 0, None], ["[]", 1, "a", 1, 0, None, 7, None], ["[]"]):
+        late = [["[]", 5, "b", 5, 0, None, 0, None], ["[]", 3, "c", 5, 0, None, 0, None], broken]
+        value = orjson.dumps({"hits": {"version-one": late}, "origins": [["hn", "h"]], "clocks": []})
+        with pytest.raises(DeadLetter):
+            desk.partition.take(value, 0)
+    assert not desk.take(hit(1))
+    assert desk.take(hit(2))
+
+
+def test_what_a_replay_found_is_told_again() -> None:
+    """What was dropped when it first came may be there in a replay: a match that nobody was told of must not be kept back."""
+    desk = Desk(linked(Kind.EVENT_COUNT, at_least(2)))
+    desk.take(hit(1), hit(2))
+    assert not desk.take(hit(3))
+    desk.partition.replayed()
+    assert buckets(desk.take(hit(4))) == [0]

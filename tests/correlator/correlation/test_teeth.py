@@ -145,9 +145,9 @@ def a_window_takes_nothing_behind_the_clock(patch: pytest.MonkeyPatch) -> None:
     """A hit is late where the clock has passed it, though its window is open."""
     put = Tumbling._put
 
-    def in_time_only(self: Any, window: int, key: str, entry: Entry) -> None:
+    def in_time_only(self: Any, window: int, key: str, entry: Entry, offset: int) -> None:
         if entry[TIME] >= self.clock:
-            put(self, window, key, entry)
+            put(self, window, key, entry, offset)
 
     patch.setattr(Tumbling, "_put", in_time_only)
 

@@ -97,3 +97,11 @@ def test_expressions(expression: Expression, there: int, true: bool) -> None:
 def test_bounds(bound: Bound, holds: list[int]) -> None:
     """Each operator against three."""
     assert [number for number in (2, 3, 4) if within(Condition(((bound, 3),)), number)] == holds
+
+
+def test_what_has_passed_is_not_counted_again() -> None:
+    """A late hit is judged with what the clock has left, whenever the group was looked at."""
+    desk = Desk(linked(Kind.TEMPORAL, ALL, rules=2))
+    desk.take(hit(10, number=0), hit(300, number=0))
+    desk.time(250)
+    assert not desk.take(hit(15, number=1, late=300)), "the first is gone: the clock passed a timespan after it"

@@ -4,7 +4,7 @@ import pytest
 
 from correlator.correlation.rule import Bound, Condition, Every, Kind, Refers, Without
 from correlator.correlation.state import Bounds
-from correlator.correlation.tumbling import percentile
+from correlator.correlation.tumbling import Tumbling, percentile
 from soc.clock import SECOND
 from tests.correlator.correlation.desk import LT, Desk, buckets, hit, linked
 
@@ -118,3 +118,43 @@ def test_a_window_that_refused_a_group_refuses_it_to_the_end() -> None:
     assert len(desk.time(100).found) == 1
     desk.take(hit(150, user="b"))
     assert not desk.time(200).found
+
+
+def test_refused_windows_take_no_room() -> None:
+    """Wild times by the thousand while the rule is full open nothing; they are refused until they are over."""
+    desk = Desk(linked(Kind.EVENT_COUNT, FEW), bounds=Bounds(1, 1000, 10))
+    desk.take(hit(110, user="a"))
+    for window in range(2, 500):
+        desk.take(hit(100 * window + 1, user="b"))
+    assert (desk.tally().groups, desk.tally().refused) == (1, 498)
+    assert desk.partition.lowest(10_000) == 0
+    assert buckets(desk.time(300).found) == [1]
+    assert desk.partition.lowest(10_000) == 1, "windows that were refused stay so in a replay"
+    assert not desk.take(hit(450, user="b"))
+    assert not desk.time(50_100).found
+    desk.take(hit(50_110))
+    assert buckets(desk.time(60_000).found) == [501]
+
+
+def test_after_a_gap_windows_begin_afresh() -> None:
+    """What was lost of a window could make it false."""
+    desk = Desk(linked(Kind.EVENT_COUNT, FEW))
+    desk.take(hit(110), hit(310))
+    state = desk.partition._states["version-one"]
+    assert isinstance(state, Tumbling)
+    state.restart(250 * SECOND)
+    desk.take(hit(290), hit(320))
+    assert buckets(desk.time(1000).found) == [3]
+
+
+def test_numbers_at_the_edge() -> None:
+    """Whole numbers beyond 2^53 stay whole; what is far apart has a middle."""
+    desk = Desk(linked(Kind.VALUE_AVG, Condition(((Bound.EQ, 2**53 + 1),), ("Bytes",))))
+    desk.take(hit(110, value=2**53), hit(120, value=2**53 + 2))
+    assert [each.counted for each in desk.time(200).found] == [2**53 + 1]
+    assert percentile([-1.7e308, 1.7e308], 50) == 0
+    values = ((None, 7), (7, None), (3, 7), (7, 3))
+    for given in values:
+        both = Desk(linked(Kind.VALUE_AVG, Condition(((Bound.EQ, 7),), ("Bytes",)), rules=2))
+        both.take(*(hit(110, "a", value=value, number=number) for number, value in enumerate(given)))
+        assert both.time(200).found, given
