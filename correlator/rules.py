@@ -13,6 +13,7 @@ from correlator.engine.record import Record
 from correlator.limit import Overtime, limited
 from correlator.source import Failure, Rule
 from correlator.statistics import Cost, Statistics
+from correlator.syntax import Node
 from soc.alerts import Reason
 from soc.errors import DeadLetter
 from soc.events import LogSource
@@ -144,8 +145,10 @@ class RuleSet:
             self._kinds.clear()
             self._sources.clear()
         if key not in self._kinds:
+            known: dict[tuple[int, int], Node] = {}
             pairs = zip(covering, said, strict=True)
-            self._kinds[key] = Kind([Seen(rule, as_native(rule.condition, how)) for rule, how in pairs], self._memory)
+            seen = [Seen(rule, as_native(rule.condition, how, known)) for rule, how in pairs]
+            self._kinds[key] = Kind(seen, self._memory)
         if len(self._sources) >= MAX_LOGSOURCES:
             self._sources.clear()
         if sum(len(part or "") for part in logsource) <= MAX_NAME:

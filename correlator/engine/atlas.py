@@ -1,9 +1,12 @@
 """The numbered atoms of a route: which column each belongs to, and what the rules' conditions need of it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
-from correlator.engine.cover import Known, cover
+from correlator.engine.cover import Cover, Known, cover
 from correlator.engine.patterns import canonical
 from correlator.engine.tree import Tree
 from correlator.syntax import Atom, FieldRef, Glob, Test
@@ -55,31 +58,41 @@ class Atlas:
         every = (1 << len(trees)) - 1
         sure = every
         columns = {known.field: _Drawn() for known in self._known.values()}
+        covers: dict[int, Cover] = {}
         for position, tree in enumerate(trees):
             bit = 1 << position
-            implied = cover(tree, self._known)
+            implied = cover(tree, self._known, covers)
             for field, clause in implied.fields.items():
-                columns[field].bound |= bit
-                _mark(columns[field].must, clause.atoms, bit)
+                columns[field].must[clause.atoms] |= bit
             if implied.rarest is None:
                 continue
             if len(fields := {self._known[atom].field for atom in implied.rarest.atoms}) > 1:
                 sure ^= bit
                 for field in fields:
-                    _mark(columns[field].may, implied.rarest.atoms, bit)
-        return {field: Masks(every ^ drawn.bound, drawn.must, drawn.may) for field, drawn in columns.items()}, sure
+                    columns[field].may[implied.rarest.atoms] |= bit
+        return {field: drawn.masks(every) for field, drawn in columns.items()}, sure
 
 
 class _Drawn:
+    """The rules of each clause: many have one with the same atoms, if a filter brings it."""
+
     def __init__(self) -> None:
-        self.bound = 0
-        self.must: dict[int, int] = {}
-        self.may: dict[int, int] = {}
+        self.must: defaultdict[frozenset[int], int] = defaultdict(int)
+        self.may: defaultdict[frozenset[int], int] = defaultdict(int)
+
+    def masks(self, every: int) -> Masks:
+        bound = reduce(or_, self.must.values(), 0)
+        return Masks(every ^ bound, _by_atom(self.must), _by_atom(self.may))
 
 
-def _mark(masks: dict[int, int], atoms: frozenset[int], bit: int) -> None:
-    for atom in atoms:
-        masks[atom] = masks[atom] | bit if atom in masks else bit  # most atoms are of one rule, and share its object
+def _by_atom(clauses: Mapping[frozenset[int], int]) -> dict[int, int]:
+    masks: dict[int, int] = {}
+    for atoms, rules in clauses.items():
+        for atom in atoms:
+            masks[atom] = (
+                masks[atom] | rules if atom in masks else rules
+            )  # most are of one clause, and share its object
+    return masks
 
 
 def _frequency(atom: Atom) -> float:

@@ -6,7 +6,7 @@ Sound, not complete: an event that lacks them cannot fire the rule; one that has
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from correlator.engine.tree import Both, Either, Negated, Tree
+from correlator.engine.tree import Both, Negated, Tree
 
 
 class Clause(NamedTuple):
@@ -33,21 +33,27 @@ class Known(NamedTuple):
 NOTHING: Final = Cover({}, None)
 
 
-def cover(tree: Tree, known: Mapping[int, Known]) -> Cover:
-    """Return the clauses that a condition implies. Of an atom that is not `known` nothing can be asked beforehand."""
-    match tree:
-        case int():
-            if tree not in known:
-                return NOTHING
-            field, frequency = known[tree]
-            clause = Clause(frozenset((tree,)), frequency)
-            return Cover({field: clause}, clause)
-        case Both(parts):
-            return _both([cover(part, known) for part in parts])
-        case Either(parts):
-            return _either([cover(part, known) for part in parts])
-        case Negated():
-            return NOTHING
+def cover(tree: Tree, atoms: Mapping[int, Known], known: dict[int, Cover]) -> Cover:
+    """Return the clauses that a condition implies. Of an atom that is not in `atoms` nothing can be asked beforehand.
+
+    `known`: as in `tree`.
+    """
+    if isinstance(tree, Negated):
+        return NOTHING
+    if isinstance(tree, int):
+        return _cover(tree, atoms)
+    if id(tree) not in known:
+        parts = [cover(part, atoms, known) for part in tree.parts]
+        known[id(tree)] = _both(parts) if isinstance(tree, Both) else _either(parts)
+    return known[id(tree)]
+
+
+def _cover(number: int, atoms: Mapping[int, Known]) -> Cover:
+    if number not in atoms:
+        return NOTHING
+    field, frequency = atoms[number]
+    clause = Clause(frozenset((number,)), frequency)
+    return Cover({field: clause}, clause)
 
 
 def _both(inner: list[Cover]) -> Cover:

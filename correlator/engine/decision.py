@@ -8,23 +8,29 @@ Decision = Callable[[frozenset[int]], bool]
 """Whether the condition holds of an event of which just these atoms hold."""
 
 
-def decision(tree: Tree) -> Decision:
-    """Compile one part, and so its tree."""
+def decision(tree: Tree, known: dict[int, Decision]) -> Decision:
+    """Compile one part, and so its tree. `known`: as in `tree`."""
+    if isinstance(tree, int):
+        return lambda atoms: tree in atoms
+    if id(tree) not in known:
+        known[id(tree)] = _decision(tree, known)
+    return known[id(tree)]
+
+
+def _decision(tree: Negated | Either | Both, known: dict[int, Decision]) -> Decision:
     match tree:
-        case int():
-            return lambda atoms: tree in atoms
         case Negated(part):
-            holds = decision(part)
+            holds = decision(part, known)
             return lambda atoms: not holds(atoms)
         case Either(parts):
-            return _either(parts)
+            return _either(parts, known)
         case Both(parts):
-            return _both(parts)
+            return _both(parts, known)
 
 
-def _either(parts: tuple[Tree, ...]) -> Decision:
+def _either(parts: tuple[Tree, ...], known: dict[int, Decision]) -> Decision:
     several = frozenset(part for part in parts if isinstance(part, int))
-    rest = [decision(part) for part in parts if not isinstance(part, int)]
+    rest = [decision(part, known) for part in parts if not isinstance(part, int)]
 
     def holds(atoms: frozenset[int]) -> bool:
         if not several.isdisjoint(atoms):
@@ -37,9 +43,9 @@ def _either(parts: tuple[Tree, ...]) -> Decision:
     return holds if rest else lambda atoms: not several.isdisjoint(atoms)
 
 
-def _both(parts: tuple[Tree, ...]) -> Decision:
+def _both(parts: tuple[Tree, ...], known: dict[int, Decision]) -> Decision:
     several = frozenset(part for part in parts if isinstance(part, int))
-    rest = [decision(part) for part in parts if not isinstance(part, int)]
+    rest = [decision(part, known) for part in parts if not isinstance(part, int)]
 
     def holds(atoms: frozenset[int]) -> bool:
         if not several <= atoms:

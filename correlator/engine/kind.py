@@ -136,10 +136,11 @@ class Kind:
                 return wanted == event_id
             return atlas.number(test)
 
+        known: dict[int, Tree | bool] = {}
         trees: list[Tree] = []
         kept: list[Seen] = []
         for each in self.seen:
-            tree = numbered(each.condition, leaf)
+            tree = numbered(each.condition, leaf, known)
             if tree is not False:
                 trees.append(Both(()) if tree is True else tree)
                 kept.append(each)
@@ -161,7 +162,6 @@ def _wanted(test: Test) -> str | None:
 
 
 def _named(seen: Sequence[Seen]) -> Iterable[str]:
-    for each in seen:
-        for test in tests(each.condition):
-            if (wanted := _wanted(test)) is not None:
-                yield wanted
+    for test in tests(*(each.condition for each in seen)):
+        if (wanted := _wanted(test)) is not None:
+            yield wanted

@@ -7,15 +7,28 @@ from typing import Final
 from correlator.engine.tree import renamed
 from correlator.syntax import All, Any, Glob, Named, Node, Not, Part, Test, Wildcard
 from soc.taxonomy import Native
-from soc.taxonomy.naming import DEVICES
+from soc.taxonomy.naming import DEVICES, SAME
 
 _DRIVE: Final = re.compile(r"[A-Za-z]?:(?=\\)")
 _ALWAYS: Final = All(())
 _NEVER: Final = Any(())
 
 
-def as_native(node: Node, how: Native) -> Node:
-    """Return the condition over the fields and values that such events have."""
+def as_native(node: Node, how: Native, known: dict[tuple[int, int], Node]) -> Node:
+    """Return the condition over the fields and values that such events have. `known`: as in `tree`, for each `how`."""
+    if how == SAME:
+        return node
+    key = id(node), id(how)
+    if key not in known:
+        match node:
+            case All(nodes):
+                known[key] = All(tuple(as_native(each, how, known) for each in nodes))
+            case _:
+                known[key] = _native(node, how)
+    return known[key]
+
+
+def _native(node: Node, how: Native) -> Node:
     if how.values or how.devices or how.unknown:
         node = _said(node, how, excused=False)
     return renamed(node, how.names) if how.names else node

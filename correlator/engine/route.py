@@ -17,7 +17,7 @@ from correlator.engine.column import MISSING, Column, Verdict
 from correlator.engine.decision import Decision, decision
 from correlator.engine.judge import NONE
 from correlator.engine.memory import Memory
-from correlator.engine.tree import Tree, leaves
+from correlator.engine.tree import Tree, among
 from correlator.engine.whole import Whole
 from correlator.statistics import Cost
 
@@ -50,6 +50,7 @@ class Route:
         self._memory = memory
         self._conditions = tuple(conditions)
         self._decisions: dict[int, Decision] = {}
+        self._decided_parts: dict[int, Decision] = {}
         self._evaluations = [0] * len(conditions)
         self._seconds = [0.0] * len(conditions)
         columns = {field: Column(atoms, masks[field], memory) for field, atoms in atlas.columns().items()}
@@ -59,8 +60,8 @@ class Route:
         self._whole = Whole(keywords, masks[None], memory) if (keywords := atlas.keywords()) else None
         self._judges = [column.judge for column in self._columns] + ([self._whole.judge] if self._whole else [])
         looked_at = NONE.union(*(judge.seconds for judge in self._judges))
-        self._looked_at = [looked_at.intersection(leaves(each)) for each in conditions]
-        self._referring = [atlas.references().intersection(leaves(each)) for each in conditions]
+        self._looked_at = _among(conditions, looked_at)
+        self._referring = _among(conditions, atlas.references())
         self._decided: dict[tuple[Verdict, ...], tuple[int, ...]] = {}
         memory.register(self)
 
@@ -155,11 +156,17 @@ class Route:
     def _holds(self, number: int, atoms: frozenset[int]) -> bool:
         begun = perf_counter()
         if (holds := self._decisions.get(number)) is None:  # most conditions are never evaluated
-            holds = self._decisions[number] = decision(self._conditions[number])
+            holds = self._decisions[number] = decision(self._conditions[number], self._decided_parts)
         held = holds(atoms)
         self._evaluations[number] += 1
         self._seconds[number] += perf_counter() - begun
         return held
+
+
+def _among(conditions: Sequence[Tree], wanted: frozenset[int]) -> list[frozenset[int]]:
+    """Return those of the wanted atoms that are in each condition."""
+    known: dict[int, frozenset[int]] = {}
+    return [among(each, wanted, known) for each in conditions]
 
 
 def _bits(mask: int) -> Iterator[int]:

@@ -1,6 +1,10 @@
-"""Conditions rewritten: fields under the names that an event gives them; tests decided beforehand or numbered."""
+"""Conditions rewritten: fields under the names that an event gives them; tests decided beforehand or numbered.
 
-from collections.abc import Callable, Iterator, Mapping
+A filter's condition is one object in the conditions of all its rules, of which there may be thousands. So what is said
+of a part is remembered by the part's identity (`known`, one a question) as long as the conditions are at hand.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -32,28 +36,36 @@ Leaf = Callable[[Test], int | bool]
 """A test's number, or whether it holds of every event of some kind (True) or of none (False)."""
 
 
-def tests(node: Node) -> Iterator[Test]:
-    """Yield every test of a condition."""
-    match node:
-        case Test():
-            yield node
-        case Not(inner) | Named(_, inner):
-            yield from tests(inner)
-        case All(nodes) | Any(nodes):
-            for each in nodes:
-                yield from tests(each)
+def tests(*conditions: Node) -> Iterator[Test]:
+    """Yield every test of the conditions, those of a part that they share once."""
+    left = list(conditions)
+    seen: set[int] = set()
+    while left:
+        node = left.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        match node:
+            case Test():
+                yield node
+            case Not(inner) | Named(_, inner):
+                left.append(inner)
+            case All(nodes) | Any(nodes):
+                left += nodes
 
 
-def leaves(tree: Tree) -> Iterator[int]:
-    """Yield every atom's number in a condition."""
-    match tree:
-        case int():
-            yield tree
-        case Negated(part):
-            yield from leaves(part)
-        case Both(parts) | Either(parts):
-            for part in parts:
-                yield from leaves(part)
+def among(tree: Tree, wanted: frozenset[int], known: dict[int, frozenset[int]]) -> frozenset[int]:
+    """Return those of the wanted atoms that are in a condition."""
+    if not wanted:
+        return wanted
+    if isinstance(tree, int):
+        return wanted.intersection((tree,))
+    if id(tree) not in known:
+        parts = (tree.part,) if isinstance(tree, Negated) else tree.parts
+        numbers = wanted.intersection([part for part in parts if isinstance(part, int)])
+        rest = [among(part, wanted, known) for part in parts if not isinstance(part, int)]
+        known[id(tree)] = numbers.union(*rest)
+    return known[id(tree)]
 
 
 def renamed(node: Node, names: Mapping[str, str]) -> Node:
@@ -73,26 +85,31 @@ def renamed(node: Node, names: Mapping[str, str]) -> Node:
             return Any(tuple(renamed(each, names) for each in nodes))
 
 
-def numbered(node: Node, leaf: Leaf) -> Tree | bool:
+def numbered(node: Node, leaf: Leaf, known: dict[int, Tree | bool]) -> Tree | bool:
     """Return the condition over numbers, or a verdict where what `leaf` decides decides it."""
+    if isinstance(node, Test):
+        return leaf(node)
+    if id(node) not in known:
+        known[id(node)] = _numbered(node, leaf, known)
+    return known[id(node)]
+
+
+def _numbered(node: Not | Named | All | Any, leaf: Leaf, known: dict[int, Tree | bool]) -> Tree | bool:
     match node:
-        case Test():
-            return leaf(node)
         case Named(_, inner):
-            return numbered(inner, leaf)
+            return numbered(inner, leaf, known)
         case Not(inner):
-            rest = numbered(inner, leaf)
+            rest = numbered(inner, leaf, known)
             return not rest if isinstance(rest, bool) else Negated(rest)
         case All(nodes):
-            return _joined(nodes, leaf, Both, unit=True)
+            return _joined([numbered(each, leaf, known) for each in nodes], Both, unit=True)
         case Any(nodes):
-            return _joined(nodes, leaf, Either, unit=False)
+            return _joined([numbered(each, leaf, known) for each in nodes], Either, unit=False)
 
 
-def _joined(nodes: tuple[Node, ...], leaf: Leaf, kind: type[Both] | type[Either], *, unit: bool) -> Tree | bool:
+def _joined(parts: Iterable[Tree | bool], kind: type[Both] | type[Either], *, unit: bool) -> Tree | bool:
     rest: list[Tree] = []
-    for node in nodes:
-        part = numbered(node, leaf)
+    for part in parts:
         if isinstance(part, bool):
             if part is not unit:
                 return part

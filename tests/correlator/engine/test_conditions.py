@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator.engine.atlas import Atlas
-from correlator.engine.cover import Known, cover
-from correlator.engine.decision import decision
-from correlator.engine.tree import Both, Either, Negated, Tree, numbered, renamed
+from correlator.engine.cover import Cover, Known, cover
+from correlator.engine.decision import Decision, decision
+from correlator.engine.tree import Both, Either, Negated, Tree, among, numbered, renamed
 from correlator.engine.tree import tests as all_tests
 from correlator.syntax import All, Exists, FieldRef, Named, Node, Not, Test
 from correlator.syntax import Any as Some
@@ -42,6 +42,17 @@ def value(tree: Tree, atoms: frozenset[int]) -> bool:
             return tree in atoms
 
 
+def leaves(tree: Tree) -> frozenset[int]:
+    """Every number in a tree."""
+    match tree:
+        case Both(parts) | Either(parts):
+            return frozenset[int]().union(*map(leaves, parts))
+        case Negated(part):
+            return leaves(part)
+        case _:
+            return frozenset((tree,))
+
+
 def truth(node: Node, holds: frozenset[Test]) -> bool:
     """Evaluate a condition as the definition says."""
     match node:
@@ -66,14 +77,14 @@ def every() -> Iterator[frozenset[int]]:
 @given(trees)
 def test_a_decision_is_the_trees_value(tree: Tree) -> None:
     """For every set of atoms that may hold."""
-    decided = decision(tree)
+    decided = decision(tree, {})
     assert all(decided(atoms) is value(tree, atoms) for atoms in every())
 
 
 @given(trees)
 def test_whatever_holds_has_an_atom_of_each_clause(tree: Tree) -> None:
     """So an event without one is rightly passed over."""
-    implied = cover(tree, KNOWN)
+    implied = cover(tree, KNOWN, {})
     clauses = [*implied.fields.values(), *([implied.rarest] if implied.rarest else [])]
     for atoms in every():
         if value(tree, atoms):
@@ -83,7 +94,7 @@ def test_whatever_holds_has_an_atom_of_each_clause(tree: Tree) -> None:
 @given(trees)
 def test_the_clause_of_a_field_is_about_that_field(tree: Tree) -> None:
     """Each column masks by its own atoms alone."""
-    for field, clause in cover(tree, KNOWN).fields.items():
+    for field, clause in cover(tree, KNOWN, {}).fields.items():
         assert {KNOWN[atom].field for atom in clause.atoms} == {field}
 
 
@@ -94,7 +105,7 @@ def test_numbering_keeps_the_meaning(condition: Node, data: st.DataObject) -> No
     holds = data.draw(st.sets(st.sampled_from(leaves))) if leaves else set()
     decided = data.draw(st.sets(st.sampled_from(leaves))) if leaves else set()
     numbers = {test: number for number, test in enumerate(leaves)}
-    tree = numbered(condition, lambda test: test in holds if test in decided else numbers[test])
+    tree = numbered(condition, lambda test: test in holds if test in decided else numbers[test], {})
     expected = truth(condition, frozenset(holds))
     if isinstance(tree, bool):
         assert tree is expected
@@ -102,11 +113,46 @@ def test_numbering_keeps_the_meaning(condition: Node, data: st.DataObject) -> No
         assert value(tree, frozenset(numbers[test] for test in holds)) is expected
 
 
+@given(st.lists(conditions, min_size=1, max_size=4), conditions, st.frozensets(st.integers(0, 40)))
+def test_what_is_known_of_a_shared_part_changes_no_answer(nodes: list[Node], part: Node, held: frozenset[int]) -> None:
+    """A filter is one object in the conditions of many rules: they mean and imply what each does alone."""
+    shared = [All((node, Not(part), part)) for node in nodes] + [Some((part, node)) for node in nodes]
+    numbers = {test: number for number, test in enumerate(all_tests(*shared))}
+    known: dict[int, Tree | bool] = {}
+    together = [numbered(node, numbers.__getitem__, known) for node in shared]
+    assert together == [numbered(node, numbers.__getitem__, {}) for node in shared]
+    kept = [tree for tree in together if not isinstance(tree, bool)]
+    atoms = {number: Known(test.field, 1 / (2 + number)) for test, number in numbers.items()}
+    covers: dict[int, Cover] = {}
+    assert [cover(tree, atoms, covers) for tree in kept] == [cover(tree, atoms, {}) for tree in kept]
+    found: dict[int, frozenset[int]] = {}
+    assert [among(tree, held, found) for tree in kept] == [held & leaves(tree) for tree in kept]
+    decisions: dict[int, Decision] = {}
+    assert [decision(tree, decisions)(held) for tree in kept] == [value(tree, held) for tree in kept]
+
+
+def test_a_shared_part_is_numbered_once() -> None:
+    """A list of a thousand hosts that three thousand rules excuse would else be three million tests."""
+    part = Not(Some(tuple(Test("Computer", Exists(wanted)) for wanted in (True, False))))
+    nodes = [All((Test("Image", Exists(True)), part)) for _ in range(5)]
+    asked: list[Test] = []
+
+    def leaf(test: Test) -> int:
+        asked.append(test)
+        return len(asked)
+
+    known: dict[int, Tree | bool] = {}
+    trees = [numbered(node, leaf, known) for node in nodes]
+    assert len({id(tree.parts[1]) for tree in trees if isinstance(tree, Both)}) == 1
+    assert sum(test.field == "Computer" for test in asked) == 2
+    assert sum(test.field == "Computer" for test in all_tests(*nodes)) == 2
+
+
 @given(st.lists(conditions, min_size=1, max_size=6), st.data())
 def test_no_mask_rules_out_what_holds(nodes: list[Node], data: st.DataObject) -> None:
     """The masks of the atoms that hold leave every condition that holds, whatever else they leave."""
     atlas = Atlas()
-    numbers = [numbered(node, atlas.number) for node in nodes]
+    numbers = [numbered(node, atlas.number, {}) for node in nodes]
     kept = [tree for tree in numbers if not isinstance(tree, bool)]
     columns, sure = atlas.masks(kept)
     everything = atlas.columns()
@@ -141,6 +187,6 @@ def test_renaming_there_and_back_changes_nothing(condition: Node) -> None:
 
 def test_an_empty_condition_holds() -> None:
     """What was decided to be true of every event of a kind is kept as a conjunction of nothing."""
-    assert decision(Both(()))(frozenset())
-    assert cover(Both(()), {}).rarest is None
-    assert numbered(All((Test("F", Exists(True)),)), lambda _: True) is True
+    assert decision(Both(()), {})(frozenset())
+    assert cover(Both(()), {}, {}).rarest is None
+    assert numbered(All((Test("F", Exists(True)),)), lambda _: True, {}) is True
