@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from correlator.choice import Choice
+from soc import logs
 from soc.errors import Stop
 from soc.rules import running
 from soc.rules.app import app
@@ -257,6 +258,9 @@ def test_the_command_takes_its_options(folder: Path, monkeypatch: pytest.MonkeyP
         "-o",
         "out",
     ]
+    monkeypatch.setattr(
+        logs, "to_stderr", lambda _level: None
+    )  # the log is the process's, and the runner's output is not
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert counts(folder / "out") == {"A shell was started": (2, 1)}
