@@ -11,7 +11,7 @@ import pickle
 import resource
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any as Anything
@@ -27,7 +27,7 @@ from correlator.compiler.correlation import compile_correlation
 from correlator.compiler.document import Loader, check_depth, check_size
 from correlator.compiler.files import FINGERPRINT, REFUSED, Fingerprint, RuleFile, read_all
 from correlator.compiler.filters import compile_filter
-from correlator.compiler.locate import Refused, line_of
+from correlator.compiler.locate import Refused, line_of, lines_within
 from correlator.compiler.sharing import shared
 from correlator.correlation.rule import Correlation
 from correlator.limit import Overtime, limited
@@ -101,6 +101,8 @@ def _compile_document(file: str, node: yaml.Node, loader: Loader, means: Means) 
             check_size(node)
             document = loader.construct_document(node)
             rule = None if document is None else _outcome(document, file, node.start_mark.line + 1, means)
+        if isinstance(rule, Correlation):
+            rule = replace(rule, lines=lines_within(node, "correlation"))
         if rule is not None:
             yield rule
     except Exception as error:  # noqa: BLE001 - pySigma meets a malformed rule with exceptions of any type

@@ -68,6 +68,11 @@ def _node_of(error: Exception, node: yaml.Node, document: Any, translate: Transl
     return _culprit(node, document, translate) if isinstance(document, dict) else None
 
 
+def lines_within(node: yaml.Node, part: str) -> tuple[tuple[str, int], ...]:
+    """Return of each key of a part of a document its line."""
+    return tuple((str(key.value), _line(key)) for key, _ in _entries(_value(node, part)))
+
+
 def part_of(document: Any) -> str:
     """Return the key that a document has its selections and its condition under."""
     return "filter" if isinstance(document, dict) and "filter" in document else "detection"

@@ -61,7 +61,7 @@ def drafted(
     """Return the draft; `lower` are the drafts of its targets, None for a detection rule. Raises Unlinked."""
     level = 1 + max((each.level for each in lower if each), default=0)
     if level > MAX_LEVELS:
-        raise Unlinked(f"more than {MAX_LEVELS} correlations on top of each other; refer to lower ones")
+        raise Unlinked(f"more than {MAX_LEVELS} correlations on top of each other; refer to lower ones", "rules")
     for each, below in zip(inputs, lower, strict=True):
         if below is not None and below.feeds is not None:
             _check_fields(each, below)
@@ -75,11 +75,14 @@ def check(correlation: Correlation, limits: Limits) -> None:
     """Raise Unlinked where a correlation asks for more than the settings allow."""
     if correlation.timespan > limits.timespan:
         longest = limits.timespan / HOUR
-        raise Unlinked(f"its timespan is longer than {longest:g} h; shorten it, or raise correlate.max_timespan_hours")
+        raise Unlinked(
+            f"its timespan is longer than {longest:g} h; shorten it, or raise correlate.max_timespan_hours", "timespan"
+        )
     if correlation.kind in _COUNTS and _hits(correlation) > limits.group_hits:
         raise Unlinked(
             f"it must remember more than {limits.group_hits:,} hits of one group; ask for fewer, or raise"
-            " correlate.max_group_hits"
+            " correlate.max_group_hits",
+            "condition",
         )
 
 
@@ -98,7 +101,8 @@ def _check_fields(asked: Input, below: Draft) -> None:
             title = below.correlation.ref.title
             raise Unlinked(
                 f"it asks {title!r} for the field {field!r}; of fields that has {has}, for it is judged once per window,"
-                f" or rests on one that is: group {title!r} by {field!r} too, or ask for no other field"
+                f" or rests on one that is: group {title!r} by {field!r} too, or ask for no other field",
+                "group-by" if field in asked.group else "condition",
             )
 
 

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
+from correlator.correlation.carried import Carried
 from correlator.correlation.cycles import in_order
 from correlator.correlation.draft import DEFAULT, Draft, Limits, check, drafted
 from correlator.correlation.plan import Input, Linked, Plan
@@ -92,14 +93,28 @@ def link(
     linker.resolve(correlations)
     drafts = linker.drafts()
     failures = tuple(
-        _failure(each, linker.broken[each.ref.id]) for each in correlations if each.ref.id in linker.broken
+        _failure(each, *linker.broken[each.ref.id]) for each in correlations if each.ref.id in linker.broken
     )
-    plan = _plan(drafts, kept)
+    plan = _plan(drafts, linker.carried, kept)
     return Links(plan, failures, tuple(linker.remarks(correlations, plan)))
 
 
-def _failure(each: Correlation, reason: str) -> Failure:
-    return Failure(each.file, each.line, reason, each.ref.id, name=each.name, kind="correlation")
+def _failure(each: Correlation, reason: str, key: str) -> Failure:
+    lines = dict(each.lines)
+    if key == "rules" and key not in lines:
+        key = "condition"  # which names them then
+    return Failure(each.file, lines.get(key, each.line), reason, each.ref.id, name=each.name, kind="correlation")
+
+
+class _Broken(NamedTuple):
+    """Why a correlation is not evaluated, and the key of its section that says so, "" for the whole."""
+
+    reason: str
+    key: str
+
+    @classmethod
+    def of(cls, error: Unlinked) -> Self:
+        return cls(str(error)[:MAX_REASON], error.key)
 
 
 class _Linker:
@@ -111,7 +126,8 @@ class _Linker:
         self._targets: dict[str, tuple[Target, ...]] = {}
         self._correlations: dict[str, Correlation] = {}
         self._drafts: dict[str, Draft] = {}
-        self.broken: dict[str, str] = {}
+        self.broken: dict[str, _Broken] = {}
+        self.carried = Carried()
 
     def resolve(self, correlations: Iterable[Correlation]) -> None:
         for each in correlations:
@@ -120,7 +136,7 @@ class _Linker:
                 check(each, self._limits)
                 self._targets[each.ref.id] = self._known.targets(each)
             except Unlinked as error:
-                self.broken[each.ref.id] = str(error)[:MAX_REASON]
+                self.broken[each.ref.id] = _Broken.of(error)
 
     def drafts(self) -> list[Draft]:
         """Return the drafts, lower levels first, within a level in the order in which they are written."""
@@ -131,9 +147,8 @@ class _Linker:
         ordered, rings = in_order(edges)
         for ring in rings:
             for at, name in enumerate(ring):
-                self.broken[name] = (
-                    f"it refers to itself: {self._way(ring, at)}; one of them must not refer to the next"
-                )
+                told = f"it refers to itself: {self._way(ring, at)}; one of them must not refer to the next"
+                self.broken[name] = _Broken(told, "rules")
         for name in ordered:
             if name not in self.broken:
                 self._draft(name)
@@ -153,13 +168,15 @@ class _Linker:
         try:
             lower = [self._lower(each) for each in targets]
             inputs = self._known.inputs(correlation, targets)
-            self._drafts[name] = drafted(correlation, targets, inputs, lower)
+            draft = drafted(correlation, targets, inputs, lower)
+            self.carried.take(draft)
+            self._drafts[name] = draft
         except Unlinked as error:
-            self.broken[name] = str(error)[:MAX_REASON]
+            self.broken[name] = _Broken.of(error)
 
     def _lower(self, target: Target) -> Draft | None:
-        if reason := self.broken.get(target.ref.id):
-            raise Unlinked(f"it refers to {target.ref.title!r}, which is not evaluated: {reason}"[:MAX_REASON])
+        if broken := self.broken.get(target.ref.id):
+            raise Unlinked(f"it refers to {target.ref.title!r}, which is not evaluated: {broken.reason}", "rules")
         return self._drafts.get(target.ref.id)
 
     def remarks(self, correlations: Iterable[Correlation], plan: Plan) -> Iterable[str]:
@@ -179,9 +196,8 @@ class _Linker:
 # The plan --------------------------------------------------------------------------------------------------------------
 
 
-def _plan(drafts: Sequence[Draft], kept: Collection[str]) -> Plan:
+def _plan(drafts: Sequence[Draft], carried: Carried, kept: Collection[str]) -> Plan:
     silenced = _silenced(drafts, kept)
-    carried = _carried(drafts)
     parents = _parents(drafts)
     linked = {
         each.version: Linked(
@@ -189,7 +205,7 @@ def _plan(drafts: Sequence[Draft], kept: Collection[str]) -> Plan:
             each.version,
             each.level,
             each.inputs,
-            carried[each.correlation.ref.id],
+            carried.of(each.correlation.ref.id),
             each.correlation.ref.id in silenced,
             tuple(parents[each.correlation.ref.id]),
         )
@@ -211,22 +227,6 @@ def _silenced(drafts: Sequence[Draft], kept: Collection[str]) -> dict[str, tuple
             if not each.correlation.generate or target.ref.id in kept:
                 found[target.ref.id].append(each.correlation.ref.title)
     return {rule: tuple(titles) for rule, titles in found.items()}
-
-
-def _carried(drafts: Sequence[Draft]) -> dict[str, tuple[str, ...]]:
-    """Return of each correlation the fields that those above ask for, but for those that it groups by."""
-    asked: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    carried: dict[str, tuple[str, ...]] = {}
-    for each in reversed(drafts):
-        correlation = each.correlation
-        own = carried[correlation.ref.id] = tuple(
-            field for field in asked[correlation.ref.id] if field not in correlation.group_by
-        )
-        for source in each.sources:
-            asked[source.rule].update(dict.fromkeys(own))
-        for entering in each.inputs:
-            asked[entering.rule].update(dict.fromkeys((*entering.group, *entering.values)))
-    return carried
 
 
 def _parents(drafts: Sequence[Draft]) -> defaultdict[str, list[tuple[str, Input]]]:

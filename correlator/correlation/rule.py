@@ -85,7 +85,8 @@ class Correlation:
     """One correlation rule as it is written.
 
     `rules`: what it refers to, ids or names, in order, none twice. `timespan`: microseconds. `name`: "" where it has none. `ref.level` is
-    what its matches get. `file`, `line`, `status`, `author`: as in correlator.source.Rule.
+    what its matches get. `file`, `line`, `status`, `author`: as in correlator.source.Rule. `lines`: the line of each key
+    of its section.
     """
 
     ref: RuleRef
@@ -101,3 +102,4 @@ class Correlation:
     line: int
     status: str = ""
     author: str = ""
+    lines: tuple[tuple[str, int], ...] = ()

@@ -93,6 +93,9 @@ def test_a_correlation_keeps_what_is_written(tmp_path: Path) -> None:
     assert found.group_by == ("SourceIp", "who")
     assert found.aliases == (("who", (("failed_login", "User"),)),)
     assert found.timespan == 600 * SECOND
+    assert dict(found.lines) == {
+        each: RULE.splitlines().index(f"    {each}:") + 1 for each in ("rules", "aliases", "condition")
+    } | {"type": 8, "group-by": 12, "timespan": 13}
     assert found.condition == Condition(((Bound.GTE, 5),), ("User",))
     assert (found.generate, found.file, found.line) == (False, str(tmp_path / "rule.yml"), 1)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from correlator.choice import Choice, Selection, apply
 from correlator.compiler.compile import compile_files
+from correlator.correlation.carried import MAX_CARRIED
 from correlator.correlation.cycles import in_order
 from correlator.correlation.draft import HOUR, MAX_LEVELS, Limits
 from correlator.correlation.link import MAX_NAMED, Links, link, linked
@@ -151,7 +152,7 @@ def test_hits_carry_what_correlations_above_ask_for() -> None:
         correlation("mid", "low", "b", by=("who",), aliases=(("who", (("low", "Account"),)),)),
         correlation("top", "mid", by=("who", "Host"), kind=Kind.VALUE_COUNT, condition=value),
     )
-    assert found(made, "low").carried == ("Host", "Port", "Account")
+    assert found(made, "low").carried == ("Account", "Host", "Port")
     assert found(made, "mid").carried == ("Host", "Port")
     assert found(made, "top").carried == ()
 
@@ -326,6 +327,73 @@ def test_a_judged_window_has_the_fields_of_its_group_alone() -> None:
     assert not failed(low, ordered, correlation("top", "mid", by=("Port",)))
     some = replace(ordered, condition=Condition(((Bound.GTE, 1),)))
     assert "'Port'" in failed(low, some, correlation("top", "mid", by=("Port",)))["top"]
+
+
+def test_hits_carry_a_bounded_number_of_fields() -> None:
+    """The correlation that would be one too many is refused, through every level; the same fields again are no more."""
+    fields = tuple(f"f{number}" for number in range(MAX_CARRIED))
+    low, mid = correlation("low", "a", by=()), correlation("mid", "low", by=("own",))
+    whole = [
+        correlation("one", "mid", by=fields[:30]),
+        correlation("two", "mid", by=(*fields[30:-1], "own")),
+        correlation("three", "mid", by=fields),
+        correlation("x", "mid", "b", by=("more",)),
+    ]
+    made = plan(low, mid, *whole[:2])
+    assert (found(made, "low").carried, found(made, "mid").carried) == (("own", *fields[:-1]), fields[:-1])
+    links = link([low, mid, *whole], RULES)
+    assert {each.name for each in links.failures} == {"three", "x"}
+    assert "hits of 'Correlation low' would have to carry more than 64 fields" in links.failures[0].reason
+    assert found(links.plan, "mid").carried == fields[:-1]
+
+
+def test_an_alias_that_a_correlation_does_not_group_by_cannot_be_asked_for() -> None:
+    """No event has a field of that name; neither of it nor through another above it."""
+    aliases = (("who", (("a", "User"), ("b", "Account"))),)
+    low = correlation("low", "a", "b", by=("Host",), aliases=aliases)
+    reasons = failed(
+        low, correlation("top", "low", by=("who",)), correlation("mid", "low"), correlation("far", "mid", by=("who",))
+    )
+    assert reasons.keys() == {"top", "far"}
+    assert "'who', an alias that 'Correlation low' does not group by: group that by 'who' too" in reasons["top"]
+    assert not failed(replace(low, group_by=("Host", "who")), correlation("top", "low", by=("who",)))
+
+
+def test_an_alias_names_a_rule_once() -> None:
+    """By its id and by its name it would have two fields."""
+    aliases = (("who", (("a", "User"), ("ID-A", "Account"))),)
+    assert "names one rule twice" in failed(correlation("x", "a", by=("who",), aliases=aliases))["x"]
+
+
+def test_a_reference_that_is_nearly_one_is_told_what_is_meant() -> None:
+    """A name in another case, a title in any."""
+    assert "did you mean 'Rule a'? Refer to it by the name 'a', in that case" in failed(correlation("x", "A"))["x"]
+    assert "did you mean 'Rule b'?" in failed(correlation("x", "rule B"))["x"]
+    nameless = replace(C, name="")
+    (failure,) = link([correlation("x", "Rule c")], (nameless,)).failures
+    assert failure.reason.endswith("did you mean 'Rule c'? Refer to it by the id 'id-c', in that case")
+
+
+def test_a_failure_tells_the_line_of_the_key_at_fault() -> None:
+    """The section's; where the condition names the rules, the condition's; of one without lines, the document's."""
+    keys = ("type", "rules", "group-by", "timespan", "aliases", "condition")
+    lines = tuple((key, number) for number, key in enumerate(keys, 10))
+    limits = Limits(timespan=60 * SECOND, group_hits=10)
+    low = correlation("low", "a", by=("Host",), condition=JUDGED)
+    wrong = {
+        "timespan": correlation("x", "a", timespan=61 * SECOND),
+        "condition": correlation("x", "a", condition=Condition(((Bound.GTE, 99),))),
+        "rules": correlation("x", "nowhere"),
+        "aliases": correlation("x", "a", aliases=(("who", (("nowhere", "User"),)),)),
+        "group-by": correlation("x", "low", by=("Port",)),
+    }
+    for key, each in wrong.items():
+        (failure,) = link([low, replace(each, lines=lines)], RULES, limits).failures
+        assert failure.line == dict(lines)[key], key
+    (failure,) = link([replace(wrong["rules"], lines=lines[2:])], RULES).failures
+    assert failure.line == dict(lines)["condition"]
+    (failure,) = link([wrong["rules"]], RULES).failures
+    assert failure.line == 7
 
 
 # The whole rule set --------------------------------------------------------------------------------------------------
