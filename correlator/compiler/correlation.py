@@ -181,7 +181,7 @@ def _timespan(section: Document) -> int:
         raise _refused("timespan is missing: within which time, for example 'timespan: 10m'")
     found = _TIMESPAN.fullmatch(written) if isinstance(written, str) else None
     if found is None or not int(found[1]):
-        units = "s, m, h, d, w, M (months) or y"
+        units = "s, m (minutes), h, d, w, M (months) or y"
         raise _refused(f"{written!r} is no timespan; write a positive number and one of {units}: 90m", "timespan")
     return int(found[1]) * _UNITS[found[2]] * SECOND
 

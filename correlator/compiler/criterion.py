@@ -20,6 +20,9 @@ _KEYS: Final = (*(bound.value for bound in Bound), "field", "percentile")
 _WHOLE: Final = 100
 """The highest percentile."""
 
+_EXACT: Final = 2**53
+"""Up to it a float holds every whole number."""
+
 _NEEDED: Final = "a {} correlation needs a condition, for example 'condition: {{{}gte: 10}}'"
 _NO_PERCENTILE: Final = (
     "value_percentile needs 'percentile' in its condition, a number from 0 to 100: which percentile of the field the"
@@ -93,7 +96,10 @@ def _bounds(written: Mapping[str, Any]) -> tuple[tuple[Bound, int | float], ...]
 
 
 def _number(value: Any, key: str) -> int | float:
-    """Return a number as it is written. Raises Refused for what is none, is not finite, or no float can hold."""
+    """Return a number; a whole one is an int, however it is written: 10.0 is 10, and no other state.
+
+    Raises Refused for what is none, is not finite, or no float can hold.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         hint = "; write it without quotes" if isinstance(value, str) else ""
         raise Refused(f"{key} must be a number{hint}", *_PLACE, key)
@@ -103,7 +109,7 @@ def _number(value: Any, key: str) -> int | float:
         finite = False
     if not finite:
         raise Refused(f"{key} must be a finite number", *_PLACE, key)
-    return value
+    return int(value) if abs(value) <= _EXACT and value == int(value) else value
 
 
 def _fields(kind: Kind, written: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A filter document: read as the rule that its selections would make, with what it says of itself. Sigma filters 2.1."""
 
+import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -16,6 +17,12 @@ MAX_RULES: Final = 10_000
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NOT_ITS_OWN: Final = ("filter", "alert_key")
+_OWN: Final = ("owner", "reason", "expires")
+"""Keys that are ours and stand beside `filter`."""
+
+_LIKENESS: Final = 0.8
+"""How alike a key must be to `expires`, from 0 to 1, to be a slip of the pen."""
+
 _WANTED: Final = "a list of ids or names of rules, or the word any"
 
 
@@ -26,6 +33,7 @@ def compile_filter(document: Mapping[str, Any], compiled: Callable[[dict[str, An
     raises.
     """
     rules = _rules(_part(document))
+    _check_keys(document)
     owner, reason, expires = _text(document, "owner"), _text(document, "reason"), _expiry(document)
     rule = compiled(_as_rule(document))
     return Filter(
@@ -55,6 +63,25 @@ def _part(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if not part.keys() - NO_SELECTIONS:
         raise Refused("the filter has no selection; write what its condition names", "filter")
     return part
+
+
+def _check_keys(document: Mapping[str, Any]) -> None:
+    """Refuse what is meant to be a key of ours and is none: without its end a filter would hide things for ever."""
+    for key, written in document["filter"].items():
+        if not isinstance(written, dict | list) and (meant := _meant(key)):  # else it is a selection of that name
+            raise Refused(f"{key!r} stands within filter; write {meant} beside it, not indented", "filter", str(key))
+    for key in document:
+        if key not in _OWN and (meant := _meant(key)):
+            raise Refused(f"{key!r} is no key of a filter; write {meant}", str(key))
+
+
+def _meant(key: Any) -> str:
+    """Return which of our keys this one is, or is written for; "" for none."""
+    folded = str(key).strip().casefold()
+    if folded in _OWN:
+        return folded
+    near = difflib.SequenceMatcher(None, folded, "expires").ratio() >= _LIKENESS
+    return "expires" if near or folded.startswith("expir") else ""
 
 
 def _as_rule(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from soc.events import digest
 
 HOUR: Final = 3600 * SECOND
 
+MONTH: Final = 2_629_746 * SECOND
+"""The mean month of the Gregorian calendar; twelve are a year."""
+
 MAX_LEVELS: Final = 8
 """Correlations on top of each other: each level waits for the clocks of those below it."""
 
@@ -75,9 +78,9 @@ def check(correlation: Correlation, limits: Limits) -> None:
     """Raise Unlinked where a correlation asks for more than the settings allow."""
     if correlation.timespan > limits.timespan:
         longest = limits.timespan / HOUR
-        raise Unlinked(
-            f"its timespan is longer than {longest:g} h; shorten it, or raise correlate.max_timespan_hours", "timespan"
-        )
+        hint = " (M is months, m minutes)" if correlation.timespan % MONTH == 0 else ""
+        told = f"its timespan is longer than {longest:g} h{hint}; shorten it, or raise correlate.max_timespan_hours"
+        raise Unlinked(told, "timespan")
     if correlation.kind in _COUNTS and _hits(correlation) > limits.group_hits:
         raise Unlinked(
             f"it must remember more than {limits.group_hits:,} hits of one group; ask for fewer, or raise"

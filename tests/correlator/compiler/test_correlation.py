@@ -200,6 +200,12 @@ def test_timespans(text: str, seconds: int) -> None:
     assert correlation(section(timespan=text)).timespan == seconds * SECOND
 
 
+def test_a_whole_number_is_one_however_it_is_written() -> None:
+    """So that its state stays when somebody writes 10 for 10.0."""
+    whole, point = (correlation(section(condition={"gte": number})) for number in (10, 10.0))
+    assert repr(whole) == repr(point)
+
+
 @pytest.mark.parametrize("value", [0, 3, -3, 2.5, 1e6, 0.001])
 def test_thresholds_are_any_finite_numbers(value: float) -> None:
     """Whole or not, as they are written."""

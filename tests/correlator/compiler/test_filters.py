@@ -14,7 +14,7 @@ from correlator.compiler import filters, pipelines
 from correlator.compiler.compile import compile_files
 from correlator.compiler.locate import Refused
 from correlator.source import Compiled, Filter
-from correlator.syntax import Glob, Named, Test, Wildcard
+from correlator.syntax import Glob, Named, Not, Test, Wildcard
 from soc.events import LogSource
 
 OF_THE_SPECIFICATION: Final = """\
@@ -113,6 +113,12 @@ REFUSED: Final = [
     (HEAD + "taxonomy: mine\n" + SOUND, 4, "the taxonomy 'mine' is unknown"),
     (HEAD + "owner: [a]\n" + SOUND, 4, "owner: a text is expected"),
     (HEAD + "reason: 7\n" + SOUND, 4, "reason: a text is expected"),
+    *((HEAD + f"{key}: 2027-03-31\n" + SOUND, 4, f"'{key}' is no key of a filter; write expires") for key in (
+        "Expires", "expire", "expired", "exipres", "expiry", "expires_on", "expiration", "EXPIRE",
+    )),
+    (HEAD + "Owner: me\n" + SOUND, 4, "write owner"),
+    (HEAD + SOUND + "    expires: 2027-03-31\n", 9, "write expires beside it, not indented"),
+    (HEAD + SOUND + "    reason: backup\n", 9, "write reason beside it, not indented"),
     *((HEAD + f"expires: {written}\n" + SOUND, 4, "expires") for written in (
         "2026-02-30", "2026-13-01", "20270331", "'2027-3-31'", "31.03.2027", "never", "", "2027-W13-3", "'2027-03-31 '",
         "[2027-03-31]", "2027-03-31T00:00:00Z", "\u0662\u0660\u0662\u0667-03-31", "0000-01-01",
@@ -128,6 +134,12 @@ def test_what_is_refused(read: Read, text: str, line: int, reason: str) -> None:
     assert not compiled.filters
     assert (failure.line, failure.kind) == (line, "filter")
     assert reason in failure.reason
+
+
+def test_a_selection_may_have_any_name(read: Read) -> None:
+    """Also that of a key that stands beside the filter."""
+    found = only(read(HEAD + SOUND.replace("sel", "expired")))
+    assert isinstance(found.condition, Not)
 
 
 def test_filters_and_rules_share_a_file(read: Read) -> None:

@@ -17,7 +17,7 @@ from correlator.choice import Choice, Selection, apply
 from correlator.compiler.compile import compile_files
 from correlator.correlation.carried import MAX_CARRIED
 from correlator.correlation.cycles import in_order
-from correlator.correlation.draft import HOUR, MAX_LEVELS, Limits
+from correlator.correlation.draft import HOUR, MAX_LEVELS, MONTH, Limits
 from correlator.correlation.link import MAX_NAMED, Links, link, linked
 from correlator.correlation.plan import Input, Linked, Plan
 from correlator.correlation.rule import Aliases, Bound, Condition, Correlation, Kind
@@ -294,6 +294,8 @@ def test_a_timespan_beyond_the_limit_is_refused_with_the_remedy() -> None:
     reason = failed(correlation("x", "a", timespan=2 * HOUR + 1), limits=limits)["x"]
     assert "longer than 2 h" in reason
     assert "correlate.max_timespan_hours" in reason
+    assert "minutes" not in reason
+    assert "(M is months, m minutes)" in failed(correlation("x", "a", timespan=10 * MONTH))["x"]
 
 
 @pytest.mark.parametrize(
