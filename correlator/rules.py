@@ -8,7 +8,7 @@ from correlator.correlation.plan import Plan
 from correlator.engine.kind import Kind, Partly, Seen
 from correlator.engine.memory import BUDGET, MAX_OVERTIMES, Memory
 from correlator.engine.native import as_native
-from correlator.engine.plain import Holds, reasons
+from correlator.engine.plain import Holds, Predicate, reasons
 from correlator.engine.record import Record
 from correlator.limit import Overtime, limited
 from correlator.source import Failure, Rule
@@ -146,8 +146,9 @@ class RuleSet:
             self._sources.clear()
         if key not in self._kinds:
             known: dict[tuple[int, int], Node] = {}
+            parts: dict[int, Predicate] = {}
             pairs = zip(covering, said, strict=True)
-            seen = [Seen(rule, as_native(rule.condition, how, known)) for rule, how in pairs]
+            seen = [Seen(rule, as_native(rule.condition, how, known), parts) for rule, how in pairs]
             self._kinds[key] = Kind(seen, self._memory)
         if len(self._sources) >= MAX_LOGSOURCES:
             self._sources.clear()

@@ -1,7 +1,7 @@
 """Events of one logsource: the rules that see them, and a route for each EventID that a rule names."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -32,15 +32,19 @@ MAX_ROUTES: Final = 4096
 
 @dataclass(frozen=True)
 class Seen:
-    """A rule that sees events of a logsource, its fields under the names that they have in them."""
+    """A rule that sees events of a logsource, its fields under the names that they have in them.
+
+    `parts`: what parts of conditions were compiled to, of all rules of that logsource.
+    """
 
     rule: Rule
     condition: Node
+    parts: dict[int, Predicate] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def predicate(self) -> Predicate:
         """The condition as closures, made when they are first wanted: few rules ever fire."""
-        return predicate(self.condition)
+        return predicate(self.condition, self.parts)
 
 
 class Partly(Exception):

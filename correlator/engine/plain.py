@@ -38,19 +38,26 @@ def reasons(predicate: Predicate, record: Record) -> tuple[Reason, ...]:
     return tuple(dict.fromkeys(found))[:MAX_REASONS]
 
 
-def predicate(node: Node) -> Predicate:
-    """Compile one node, and so its tree."""
+def predicate(node: Node, known: dict[int, Predicate] | None = None) -> Predicate:
+    """Compile one node, and so its tree. `known`: what parts of conditions that share some were compiled to (`tree`)."""
+    known = {} if known is None else known
+    if id(node) not in known:
+        known[id(node)] = _predicate(node, known)
+    return known[id(node)]
+
+
+def _predicate(node: Node, known: dict[int, Predicate]) -> Predicate:
     match node:
         case Test(field, atom):
             return _test(field, atom)
         case Named(name, inner):
-            return _named(name, predicate(inner))
+            return _named(name, predicate(inner, known))
         case Not(inner):
-            return _not(predicate(inner))
+            return _not(predicate(inner, known))
         case All(nodes):
-            return _all([predicate(each) for each in nodes])
+            return _all([predicate(each, known) for each in nodes])
         case Any(nodes):
-            return _any(nodes)
+            return _any(nodes, known)
 
 
 def _named(name: str, inner: Predicate) -> Predicate:
@@ -78,9 +85,9 @@ def _all(inner: list[Predicate]) -> Predicate:
     return Predicate(holds, explain)
 
 
-def _any(nodes: tuple[Node, ...]) -> Predicate:
-    inner = [predicate(each) for each in nodes]
-    tests = [test for key, run in groupby(nodes, _mergeable) for test in _merged(key, list(run))]
+def _any(nodes: tuple[Node, ...], known: dict[int, Predicate]) -> Predicate:
+    inner = [predicate(each, known) for each in nodes]
+    tests = [test for key, run in groupby(nodes, _mergeable) for test in _merged(key, list(run), known)]
 
     def holds(record: Record) -> bool:
         for test in tests:  # noqa: SIM110 - as above
@@ -104,9 +111,9 @@ def _mergeable(node: Node) -> tuple[str, bool] | None:
     return None
 
 
-def _merged(key: tuple[str, bool] | None, run: list[Node]) -> list[Holds]:
+def _merged(key: tuple[str, bool] | None, run: list[Node], known: dict[int, Predicate]) -> list[Holds]:
     if key is None or len(run) == 1:
-        return [predicate(each).holds for each in run]
+        return [predicate(each, known).holds for each in run]
     field, cased = key
     patterns = [each.atom for each in run if isinstance(each, Test) and isinstance(each.atom, Glob)]
     exact = frozenset("".join(map(str, p.parts)) for p in map(_folded, patterns) if _is_exact(p))
