@@ -75,7 +75,8 @@ def apply(compiled: Compiled, now: int) -> Filtered:
     """Return the rules with the filters that have not expired. `now`: microseconds since the epoch; days are UTC's.
 
     A rule's filters stand behind its condition in the order in which they were read. What a filter names in vain, and
-    that it has expired, is a remark.
+    that it has expired, is a remark. Filters of any rule look at each logsource once, however many rules it has; what
+    remains of filters times rules is one reference for each filter on each rule.
     """
     known = _Known(compiled)
     effects = tuple(_effect(each, known, now) for each in compiled.filters)
@@ -94,7 +95,7 @@ def apply(compiled: Compiled, now: int) -> Filtered:
 
 def _effect(each: Filter, known: "_Known", now: int) -> Effect:
     meant = known.meant(each)
-    rules = tuple(rule for rule in meant if id(rule) in known.evaluated)
+    rules = known.in_force(meant)
     state = State.EXPIRED if expired(each, now) else State.APPLIED if meant else State.UNUSED
     return Effect(each, state, rules, tuple(_remarks(each, state, known)))
 
@@ -118,20 +119,41 @@ class _Known:
         self._ids: defaultdict[str, list[Rule | Correlation]] = defaultdict(list)
         self._names: defaultdict[str, list[Rule | Correlation]] = defaultdict(list)
         everything: tuple[Rule | Correlation, ...] = (*compiled.rules, *left_out, *compiled.correlations)
-        self._rules = [each for each in everything if isinstance(each, Rule)]
+        self._in_force: dict[int, tuple[tuple[Rule, ...], tuple[Rule, ...]]] = {}
+        self._covered: dict[LogSource, tuple[Rule, ...]] = {}
+        self._of_logsource: defaultdict[LogSource, list[Rule]] = defaultdict(list)
+        for each in everything:
+            if isinstance(each, Rule):
+                self._of_logsource[each.logsource].append(each)
         for each in everything:
             self._ids[each.ref.id.casefold()].append(each)
             self._names[each.name].append(each)
 
-    def meant(self, each: Filter) -> list[Rule]:
+    def meant(self, each: Filter) -> tuple[Rule, ...]:
         """Return the rules that a filter is for: those that it names, or any, and whose logsource it covers.
 
         It covers a logsource that has every part that its own states; what its own leaves out may be anything. So a
         filter for windows is for rules of windows and process_creation, and not the other way round, as in pySigma.
         """
-        named = self._rules if each.rules is None else [rule for name in each.rules for rule in self.named(name)]
+        if each.rules is None:
+            return self._within(each.logsource)
+        named = (rule for name in each.rules for rule in self.named(name))
         found = {id(rule): rule for rule in named if isinstance(rule, Rule) and within(rule.logsource, each.logsource)}
-        return list(found.values())
+        return tuple(found.values())
+
+    def in_force(self, meant: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """Return those of them that are evaluated; the same answer for the same tuple."""
+        if (kept := self._in_force.get(id(meant))) is None or kept[0] is not meant:
+            rules = tuple(rule for rule in meant if id(rule) in self.evaluated)
+            kept = self._in_force[id(meant)] = (meant, rules)  # `meant` is kept, so that no other gets its id
+        return kept[1]
+
+    def _within(self, logsource: LogSource) -> tuple[Rule, ...]:
+        """Return all rules that a logsource covers: found once for all filters of it, which share the answer."""
+        if logsource not in self._covered:
+            of = self._of_logsource.items()
+            self._covered[logsource] = tuple(rule for have, rules in of if within(have, logsource) for rule in rules)
+        return self._covered[logsource]
 
     def named(self, name: str) -> list[Rule | Correlation]:
         """Return what has this id, in any case, or this name."""

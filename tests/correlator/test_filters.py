@@ -153,6 +153,17 @@ def test_several_filters_all_apply(applied: Applied) -> None:
     assert len(shell.nodes) == 3
 
 
+def test_filters_of_any_rule_find_their_rules_once() -> None:
+    """Those of one logsource share the answer: thousands of filters on thousands of rules are no more to keep."""
+    rule = Rule(make_rule(), LogSource("linux"), (), "r.yml", 1, All(()))
+    each = Filter("f", "f", LogSource("linux"), None, All(()), "f.yml", 1)
+    made = Compiled((rule,), (), filters=(each, replace(each, id="g"), replace(each, id="h", expires="2020-01-01")))
+    first, second, ended = apply(made, NOW).effects
+    assert first.rules == (rule,)
+    assert first.rules is second.rules is ended.rules
+    assert ended.state is State.EXPIRED
+
+
 def test_without_filters_nothing_changes(applied: Applied) -> None:
     """Not one object."""
     filtered = applied()
