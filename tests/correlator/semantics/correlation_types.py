@@ -104,7 +104,7 @@ AREA: Final = Area(
         Clause(
             "condition of temporal_ordered",
             SILENT,
-            "counts the rules that came in their order, one after another",
+            "counts how many of the rules there are in their order up to the hit, one after another",
             (
                 course(typed("temporal_ordered", "{gte: 2}"), "ac", 1, User="u"),
                 course(typed("temporal_ordered", "{gte: 2}"), "cba", 0, User="u"),

@@ -16,6 +16,9 @@ LOW: Final = correlation(counting("[a]"), "Low", "name: low\n")
 TOP: Final = counting("[low]", more="")
 TWIN: Final = RULES.split("---\n", maxsplit=1)[0].replace(f"{ID}a", f"{ID}f")
 
+ALIASED: Final = counting("[a]", "group-by: Host", more="aliases: {ip: {a: From}}")
+WIDE: Final = f"group-by: [{', '.join(f'f{number}' for number in range(32))}]"
+
 AREA: Final = Area(
     "Correlation rules",
     (
@@ -125,7 +128,65 @@ AREA: Final = Area(
                     counting("[a, b]", more="aliases: {User: {b: To}}"), [at(0, "a", User="x"), at(1, "b", To="x")], 1
                 ),
             ),
-            "it is a mistake; and a child's own alias is a field of that name above it",
+            "it is a mistake; and an alias that a child groups by is a field of that name above it",
+        ),
+        Clause(
+            "aliases of one rule twice, and of a correlation below",
+            SILENT,
+            "an alias that names a rule by id and by name; a field that is an alias of the one below, which that does not"
+            " group by",
+            (
+                rejects(counting(more=f"aliases: {{User: {{a: From, {ID}a: To}}}}"), "names one rule twice"),
+                rejects(
+                    (counting("[low]", "group-by: ip"), correlation(ALIASED, "Low", "name: low\n")),
+                    "'ip', an alias that 'Low' does not group by",
+                ),
+                course(
+                    (counting("[low]", "group-by: Host"), correlation(ALIASED, "Low", "name: low\n")),
+                    [at(n, "a", From="x", Host="h") for n in range(3)],
+                    1,
+                ),
+            ),
+            "one has two fields, the other none: it would never be in a group",
+        ),
+        Clause(
+            "long values of a group",
+            SILENT,
+            "beyond 233 characters the first 200 and a digest of the whole, which tells them apart as the whole would",
+            (
+                course(counting(), [at(n, User="u" * 999) for n in range(2)], 1),
+                course(counting(), [at(n, User="u" * 999 + str(n)) for n in range(2)], 0),
+            ),
+            "a group is written with every hit, and an attacker chooses how long a name is",
+        ),
+        Clause(
+            "fields for the correlations above",
+            SILENT,
+            "hits of one correlation carry at most 64; a correlation that asks for new ones begins blind for one timespan",
+            (
+                rejects(
+                    (*(counting("[low]", WIDE.replace("f", each)) for each in "fgh"), LOW), "carry more than 64 fields"
+                ),
+                course((counting("[low]"), LOW), "aaa", 1, User="u"),
+            ),
+            "each hit is written with all of them, and those that are written already do not have the new ones",
+        ),
+        Clause(
+            "rules that were not chosen",
+            SILENT,
+            "kept for a correlation that was chosen and refers to them, and silent; a disabled one is not",
+            (course((TOP, LOW), "aaa", 1, User="u"), course((TOP, LOW), "a", 0, User="u")),
+            "a correlation is chosen for its own level: what it rests on is often of a lower one",
+        ),
+        Clause(
+            "one event of two rules",
+            SILENT,
+            "its id counts once; where the rules give it different values the greatest counts, and none gives way to it",
+            (
+                course(counting("[a, b]"), [at(0, User="u")], 0),
+                course(counting("[a, b]"), "ab", 1, User="u"),
+            ),
+            "the order in which hits come must not decide",
         ),
         Clause(
             "timespan",
