@@ -1,6 +1,7 @@
 """The correlator's stages as the service runs them: each a consumer group of its own, so none waits for another."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -98,11 +99,11 @@ class DetectStage(_Stage):
         if rules is None:
             return
         self._waiting = JOINING
-        self._rules.put(rules)
+        self._put(rules)
         detector = Detector(self._settings, rules, self._bus, self._metrics, self._clock)
 
         def adopt(other: RuleSet) -> None:
-            self._rules.put(other)  # first: who takes hits must know their correlations before they are published
+            self._put(other)  # first: who takes hits must know their correlations before they are published
             detector.adopt(other)
 
         async with asyncio.TaskGroup() as group:
@@ -113,6 +114,14 @@ class DetectStage(_Stage):
             await self._work(detect.NAME, EVENTS, partial(_detect, detector), stop)
             for task in beside:
                 task.cancel()
+
+    def _put(self, rules: RuleSet) -> None:
+        """Put the rules in force, where no search for cycles passes through them: they are many objects and in none.
+
+        Garbage is not looked for beforehand: that would hold up all stages for a tenth of a second, and find nothing.
+        """
+        self._rules.put(rules)
+        gc.freeze()
 
 
 def _detect(detector: Detector, consumer: Consumer) -> Handler:

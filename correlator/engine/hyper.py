@@ -1,6 +1,7 @@
 """Hyperscan, where there is a wheel of it: many expressions searched in one pass, in time linear in the text."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 hyperscan: Any
@@ -40,7 +41,7 @@ class Scanner:
             raise ValueError(str(error)) from None
         self._scan = database.scan
         self._noted: list[int] = []
-        self._note_it = self._note  # bound once: `any` is called for every event
+        self._note = partial(_note, self._noted)  # made once, as `any` is called for every event; no cycle, it must go
 
     def found(self, data: bytes) -> list[int]:
         """Return the places of the expressions that are found, each once."""
@@ -50,14 +51,15 @@ class Scanner:
 
     def any(self, wire: bytes) -> bool:
         """Tell whether an expression is found."""
-        self._scan(wire, self._note_it)
+        self._scan(wire, self._note)
         if not self._noted:
             return False
         self._noted.clear()
         return True
 
-    def _note(self, place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
-        self._noted.append(place)
+
+def _note(noted: list[int], place: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+    noted.append(place)
 
 
 def literal(data: bytes) -> bytes:
