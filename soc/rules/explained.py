@@ -139,8 +139,9 @@ def _rule(settings: Settings, choice: Choice, name: str) -> Rule | Correlation:
     raise Stop(f"no rule has {name!r} in its id, title or file name{hint}")
 
 
-def _names(rule: Rule | Correlation) -> tuple[str, str, str]:
-    return rule.ref.id, rule.ref.title.casefold(), Path(rule.file).stem.casefold()
+def _names(rule: Rule | Correlation) -> tuple[str, ...]:
+    file = Path(rule.file)
+    return rule.ref.id, rule.ref.title.casefold(), file.stem.casefold(), file.name.casefold()
 
 
 # The event -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """`soc rules test`: every rule on its samples, every correlation on its sequences."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,6 +29,9 @@ NAMED = 5
 def run(settings: Settings, choice: Choice, more: Sequence[Path], *, every: bool, form: str) -> int:
     """Print what became of each sample; return the exit status. Raises RulesError where rules or samples are none."""
     compiled = compile_rules(choice, cache_of(settings))
+    asked = {each.file for part in (compiled.rules, compiled.correlations, compiled.failures) for each in part}
+    if choice.paths and any(each.kind == "correlation" for each in compiled.failures):
+        compiled = compile_rules(_with_referred(settings, choice), cache_of(settings))
     options = Options(
         site=settings.site, zone=ZoneInfo(settings.collect.timezone), limit=settings.bus.max_message_bytes
     )
@@ -37,12 +41,17 @@ def run(settings: Settings, choice: Choice, more: Sequence[Path], *, every: bool
     rules = RuleSet(compiled.rules, plan=compiled.plan)
     judged = list(judge(rules, samples))
     correlations = (each.correlation for each in rules.plan.linked.values())
-    bare = untested((*rules.rules, *correlations), judged)
+    bare = [each for each in untested((*rules.rules, *correlations), judged) if each.file in asked]
     if form == "json":
         print(orjson.dumps(_document(judged, bare), option=orjson.OPT_INDENT_2).decode())  # noqa: T201 - for a program
     else:
         _print(judged, bare, every=every)
     return 0 if all(each.passed for each in judged) else 1
+
+
+def _with_referred(settings: Settings, choice: Choice) -> Choice:
+    """Return the choice with the rules in force beside it: correlations refer to those of other files."""
+    return replace(choice, paths=(*choice.paths, *(settings.correlate.rules or (builtin(),))))
 
 
 def _print(judged: Sequence[Judged], bare: Sequence[Rule | Correlation], *, every: bool) -> None:

@@ -222,3 +222,11 @@ def test_a_file_is_tried_with_the_rules_that_it_refers_to(
     own.write_text(RULES.split("---\n")[2].replace("name: many\n", "").replace("000000000003", "000000000009"))
     explain(rules, str(own), recording(tmp_path, ("00:00", "an")))
     assert "✗ DOES NOT FIRE  Many" in capsys.readouterr().out
+
+
+def test_a_rule_is_found_by_its_file_s_name(rules: Path, tmp_path: Path) -> None:
+    """With its suffix or without, wherever it lies; this one holds several."""
+    file = recording(tmp_path, ("00:00", "an"))
+    for name in (rules.name, rules.stem):
+        with pytest.raises(Stop, match=f"7 rules are meant by {name}; name one by its id"):
+            explain(rules, name, file)

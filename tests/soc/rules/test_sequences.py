@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.sources import Options
+from correlator.choice import Choice
 from correlator.tools.samples import EventSequence
 from soc.clock import DAY, SECOND
 from soc.errors import RulesError
 from soc.events import Event
+from soc.rules import tested
 from soc.rules.samples import read
 from soc.rules.sequences import BEGIN, MAX_EVENTS, Reader, Wrong
+from soc.settings import Settings
+from soc.settings.correlate import CorrelateSettings
 
 NOON = BEGIN + DAY // 2
 FIELDS = "logsource: {product: windows, service: security}, fields: {EventID: 4625}"
@@ -170,3 +174,21 @@ def test_whatever_stands_there_it_is_events_or_wrong(entries: list[object]) -> N
     except Wrong:
         return
     assert len({each.id for each in found}) == len(found)
+
+
+def test_correlations_are_tested_with_the_rules_that_they_refer_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where their files alone are given: of the rules in force beside them, nothing else is said."""
+    rules, asked = tmp_path / "rules", tmp_path / "asked"
+    rules.mkdir()
+    asked.mkdir()
+    head = "logsource: {product: windows, service: security}\ndetection: {s: {EventID: 4625}, condition: s}\n"
+    (rules / "low.yml").write_text(f"title: Low\nname: low\n{head}", "utf-8")
+    section = "{type: event_count, rules: low, timespan: 1m, condition: {gte: 2}}"
+    (asked / "top.yml").write_text(f"title: Top\ncorrelation: {section}\n", "utf-8")
+    (asked / "top.samples.yml").write_text(f"match:\n-\n  - {{{FIELDS}, repeat: 2}}\n", "utf-8")
+    settings = Settings(correlate=CorrelateSettings(rules=(rules,)))
+    assert tested.run(settings, Choice(paths=(asked,)), (), every=True, form="text") == 0
+    told = capsys.readouterr().out
+    assert "1 samples of 1 rules: 1 passed, 0 failed; 0 rules have no samples" in told
