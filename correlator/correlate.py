@@ -58,6 +58,7 @@ class Correlator:
         self._owned: dict[TopicPartition, Owned] = {}
         self._before: dict[TopicPartition, Owned] = {}
         self._told: dict[tuple[int, int], int] = {}
+        self._said: dict[tuple[int, str], int] = {}
         self._outgoing = Outgoing(settings, bus, metrics, clock)
         self._gauges = Gauges(settings, metrics, clock)
         self._events = self._hits = 0
@@ -94,7 +95,7 @@ class Correlator:
         generation = self._consumer.generation
         if generation != self._generation:
             self._gauges.count(self._states())
-            self._before, self._owned, self._told = self._owned, {}, {}
+            self._before, self._owned, self._told, self._said = self._owned, {}, {}, {}
             await self._look_at_topics()
             self._outgoing.begin(self._hits)
             self._generation = generation
@@ -150,7 +151,9 @@ class Correlator:
             await turns.look()
 
     async def _publish(self, *, idle: bool) -> None:
-        """Publish, and tell the clocks that the outputs have passed."""
+        """Publish, and tell the clocks that the outputs have passed; before the outputs, what they may lack."""
+        for owned in self._owned.values():
+            self._outgoing.miss(self._left_out(owned))
         clocks = [each for owned in self._owned.values() for each in self._clocks(owned, 1 if idle else STEP)]
         await self._outgoing.publish(clocks)
         self._told |= {(each.partition, each.level): each.watermark for each in clocks}
@@ -159,10 +162,23 @@ class Correlator:
         """Return the clocks of a partition that have advanced by `step` since they were told."""
         number = owned.place.partition
         return [
-            Correlated(number, level, mark, owned.state.incomplete(level))
+            Correlated(number, level, mark)
             for level, mark in owned.state.clocks().items()
             if mark - self._told.get((number, level), NEVER) >= step
         ]
+
+    def _left_out(self, owned: Owned) -> list[Correlated]:
+        """Return what a partition left out and has not told."""
+        number = owned.place.partition
+        found = []
+        for level in range(1, self._plan.levels):
+            news = {
+                each: time for each, time in owned.state.incomplete(level) if self._said.get((number, each)) != time
+            }
+            self._said |= {(number, version): time for version, time in news.items()}
+            if news:
+                found.append(Correlated(number, level, NEVER, tuple(news.items())))
+        return found
 
     def _states(self) -> list[Partition]:
         return [owned.state for owned in self._owned.values()]

@@ -54,7 +54,12 @@ class Outgoing:
         self._partitions = partitions
         self._letters: list[Letter] = []
         self._matches: list[Going] = []
+        self._missed: list[Correlated] = []
         self._fed: list[tuple[str, Hit]] = []
+
+    def miss(self, left_out: Sequence[Correlated]) -> None:
+        """Tell, before hits for the correlations above, what those below left out. It is kept until acknowledged."""
+        self._missed += left_out
 
     def bury(self, letter: Letter) -> None:
         """Add a dead letter."""
@@ -75,6 +80,9 @@ class Outgoing:
             await self._bus.publish(MATCHES, [each.message for each in part])
             del self._matches[: len(part)]
             self._count(part)
+        if self._missed:
+            await self._feed((), self._missed)
+            self._missed = []
         while len(self._fed) > MAX_FED:
             await self._feed(self._fed[:MAX_FED], ())
             del self._fed[:MAX_FED]

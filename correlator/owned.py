@@ -127,6 +127,7 @@ class Replay:
                 await turns.look()
             self._metrics.correlate_replayed.inc(len(records))
             offset = records[-1].offset + 1 if records else end
+        state.replayed()
 
     def _note_lost(self, owned: Owned, expected: int, found: int) -> None:
         """Say that retention was quicker. What is lost can only be missed: nothing is judged that may lack it."""

@@ -1,10 +1,12 @@
 """Correlations of correlations: what one that holds gives to another above it."""
 
+from collections.abc import Mapping
+
 import orjson
 
 from correlator.correlation.feed import group_of, value_of
 from correlator.correlation.hits import EVENT, Hit
-from correlator.correlation.plan import Input, Linked
+from correlator.correlation.plan import Input, Linked, Plan
 
 
 def fed(parent: Linked, how: Input, child: Linked, hit: Hit) -> Hit | None:
@@ -21,3 +23,26 @@ def fed(parent: Linked, how: Input, child: Linked, hit: Hit) -> Hit | None:
     value = value_of(parent.correlation.kind, (fields.get(name) for name in how.values))
     carried = {name: fields[name] for name in (EVENT, *parent.carried) if name in fields}
     return hit._replace(group=key, number=how.number, value=value, carried=carried or None)
+
+
+def below_of(plan: Plan) -> dict[str, Mapping[str, int]]:
+    """Return of each version those below it, and for how long (microseconds) what they leave out is missed at its hits."""
+    versions = {linked.correlation.ref.id: version for version, linked in plan.linked.items()}
+    below: dict[str, Mapping[str, int]] = {}
+    for version, linked in plan.linked.items():  # lower levels first
+        found: dict[str, int] = {}
+        for child in sorted({versions[each.rule] for each in linked.inputs if each.rule in versions}):
+            span = plan.linked[child].correlation.timespan
+            for each, reach in {**below[child], child: 0}.items():
+                found[each] = max(found.get(each, 0), reach + span)
+        below[version] = found
+    return below
+
+
+def reach_of(plan: Plan) -> dict[str, int]:
+    """Return of each version how long (microseconds) after it left something out a window, also one above, may lack it."""
+    reach = {version: linked.correlation.timespan for version, linked in plan.linked.items()}
+    for version, below in below_of(plan).items():
+        for each, until in below.items():
+            reach[each] = max(reach[each], until + plan.linked[version].correlation.timespan)
+    return reach

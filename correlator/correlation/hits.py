@@ -2,7 +2,7 @@
 
     {"hits": {VERSION: [[GROUP, TIME, ID, ARRIVAL, NUMBER, VALUE, ORIGIN, CARRIED], ...]},
      "origins": [[SITE, HOST], ...],
-     "clocks": [["d", PARTITION, OFFSET, WATERMARK], ["c", PARTITION, LEVEL, WATERMARK, [VERSION, ...]], ...]}
+     "clocks": [["d", PARTITION, OFFSET, WATERMARK], ["c", PARTITION, LEVEL, WATERMARK, [[VERSION, TIME], ...]], ...]}
 
 A record's hits count before its clocks. Hits of one correlation and group go to one partition.
 """
@@ -61,13 +61,13 @@ class Detected(NamedTuple):
 class Correlated(NamedTuple):
     """Likewise of what correlations of a level, on a partition of soc.hits, feed to higher ones.
 
-    `incomplete`: versions of those that had to leave something out within their last timespan.
+    `incomplete`: versions of those that had to leave something out, and until when (microseconds). Told once.
     """
 
     partition: int
     level: int
     watermark: int
-    incomplete: tuple[str, ...] = ()
+    incomplete: tuple[tuple[str, int], ...] = ()
 
 
 class Batch(NamedTuple):

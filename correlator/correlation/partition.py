@@ -5,15 +5,16 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from correlator.correlation.chain import fed
+from correlator.correlation.chain import below_of, fed, reach_of
 from correlator.correlation.clock import Clocks
 from correlator.correlation.counting import Counted, Distinct, Summed
 from correlator.correlation.hits import Correlated, Detected, Hit, Origin
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Kind
-from correlator.correlation.state import NEVER, Bounds, Feed, Outcome, State, Tally
+from correlator.correlation.state import NEVER, Bounds, Feed, Found, Outcome, State, Tally
 from correlator.correlation.temporal import Ordered, Temporal
 from correlator.correlation.tumbling import Tumbling
+from soc.clock import SECOND
 from soc.errors import DeadLetter
 
 _SLIDING: Final[Mapping[Kind, Callable[[Linked, Bounds, Feed], State]]] = {
@@ -51,7 +52,11 @@ class Partition:
         self._clocks = Clocks(shape.events, shape.hits)
         self._levels: dict[int, int] = {}
         self._states: dict[str, State] = {}
-        self._below: dict[str, frozenset[str]] = {}
+        self._below: dict[str, Mapping[str, int]] = {}
+        """Of each version those below, and how long after they left something out it may be missed."""
+        self._reach: dict[str, int] = {}
+        """For how long after a version left something out a window, its own or one above, may lack it."""
+        self._top = 0
         self._unknown = 0
         self._plan = Plan()
         self._follow(plan, begins or {}, 0)
@@ -72,20 +77,23 @@ class Partition:
             self._advance(outcome)
         return outcome
 
+    def replayed(self) -> None:
+        """Say that what was taken so far was a replay: what it gave was not published, and may not have been then."""
+        for state in self._states.values():
+            state.replayed()
+
     def clocks(self) -> dict[int, int]:
         """Return the watermark of each level that has levels above it and whose clock is known."""
-        return {level: clock for level, clock in self._levels.items() if clock != NEVER and level < self._plan.levels}
+        return {level: clock for level, clock in self._levels.items() if clock != NEVER and level < self._top}
 
     def lowest(self, position: int) -> int:
         """Return the offset from which a replay up to `position` gives this state again."""
         least = min((state.lowest(position) for state in self._states.values()), default=position)
-        return min(least, self._clocks.lowest(position, self._plan.levels))
+        return min(least, self._clocks.lowest(position, self._top))
 
     def adopt(self, plan: Plan, begin: int) -> None:
         """Put another plan in force: versions that stay keep their state; new ones judge windows from `begin` on."""
-        self._follow(plan, {}, begin)
-        outcome = Outcome()
-        self._advance(outcome)  # of a new level the clock may be known; what is new holds nothing yet
+        self._follow(plan, {}, begin)  # what is new holds nothing yet: its clock waits for the next record
 
     def gap(self, begin: int) -> None:
         """Records are lost. What they held is missed, and windows that start before `begin` have no verdict."""
@@ -94,14 +102,20 @@ class Partition:
             if isinstance(state, Tumbling):
                 state.restart(begin)
 
-    def incomplete(self, level: int) -> tuple[str, ...]:
-        """Return the versions of a level that left something out that counts."""
-        states = self._states.items()
-        return tuple(version for version, state in states if state.linked.level == level and state.incomplete)
+    def incomplete(self, level: int) -> tuple[tuple[str, int], ...]:
+        """Return the versions of a level, of those that have others above, that left something out, and until when.
+
+        That is told by the second: a full rule leaves something out again and again.
+        """
+        return tuple(
+            (version, (state.left_out // SECOND + 1) * SECOND)
+            for version, state in self._states.items()
+            if state.left_out != NEVER and state.linked.level == level and state.linked.parents
+        )
 
     def standing(self, before: int) -> int:
         """Return how many sources of the clocks have said nothing later than `before`."""
-        return self._clocks.standing(before, self._plan.levels)
+        return self._clocks.standing(before, self._top)
 
     def report(self) -> Report:
         """Return where things stand."""
@@ -123,26 +137,31 @@ class Partition:
 
     def _advance(self, outcome: Outcome) -> None:
         """Let the clocks go on, lower levels first."""
-        for level in range(1, self._plan.levels + 1):
+        for level in range(1, self._top + 1):
             self._levels[level] = max(self._levels.get(level, NEVER), self._clocks.of(level))
         for state in self._states.values():
             if (clock := self._levels[state.linked.level]) > state.clock:
                 before = len(outcome.found)
                 state.advance(clock, outcome)
                 self._mark(outcome, before)
+        self._clocks.forget(self._levels.get(self._top, NEVER), self._reach)
 
     def _mark(self, outcome: Outcome, begin: int) -> None:
         """Say of what was found from `begin` on which correlations had left something out."""
         for index in range(begin, len(outcome.found)):
             found = outcome.found[index]
-            missed = self._missed(found.linked)
+            missed = self._missed(found)
             if missed:
                 outcome.found[index] = found._replace(incomplete=missed)
 
-    def _missed(self, linked: Linked) -> tuple[str, ...]:
-        below = self._below[linked.version] & self._clocks.incomplete(linked.level)
-        own = {linked.version} if self._states[linked.version].incomplete else set()
-        return tuple(sorted(below | own))
+    def _missed(self, found: Found) -> tuple[str, ...]:
+        version = found.linked.version
+        missed = [version] if self._states[version].left_out >= found.start + (not found.linked.sliding) else []
+        for below, reach in self._below[version].items():
+            left_out = max(self._clocks.left_out(below), self._states[below].left_out)
+            if left_out != NEVER and left_out + reach > found.start:
+                missed.append(below)
+        return tuple(sorted(missed))
 
     def _feed(self, linked: Linked, hit: Hit, outcome: Outcome) -> None:
         for parent, how in linked.parents:
@@ -158,13 +177,9 @@ class Partition:
             state = self._states.get(version) or self._state(linked, plan, begins.get(version, begin))
             state.linked = linked
             states[version] = state
-        self._plan, self._states = plan, states
-        versions = {linked.correlation.ref.id: version for version, linked in plan.linked.items()}
-        self._below = {}
-        for version, linked in plan.linked.items():
-            children = {versions[each.rule] for each in linked.inputs if each.rule in versions}
-            self._below[version] = frozenset(children).union(*(self._below[child] for child in children))
-        for level in range(1, plan.levels + 1):
+        self._plan, self._states, self._top = plan, states, plan.levels
+        self._below, self._reach = below_of(plan), reach_of(plan)
+        for level in range(1, self._top + 1):
             self._levels.setdefault(level, NEVER)
 
     def _state(self, linked: Linked, plan: Plan, begin: int) -> State:
@@ -181,4 +196,5 @@ def _clock(written: Sequence[Any]) -> Detected | Correlated:
     if kind == "d":
         return Detected(*map(int, rest))
     partition, level, watermark, incomplete = rest
-    return Correlated(int(partition), int(level), int(watermark), tuple(map(str, incomplete)))
+    left_out = tuple((str(version), int(time)) for version, time in incomplete)
+    return Correlated(int(partition), int(level), int(watermark), left_out)

@@ -18,7 +18,7 @@ import orjson
 from correlator.correlation.hits import Batch, Detected, Hit, Origin, encode
 from correlator.correlation.partition import Partition, Shape
 from correlator.correlation.rule import Bound, Condition, Kind
-from correlator.owned import Replay
+from correlator.owned import Owned, Replay
 from soc import app
 from soc.bus.base import HITS, Message, TopicPartition
 from soc.bus.sqlite import SqliteBus
@@ -58,7 +58,8 @@ async def main(seconds: int) -> None:
 async def _replayed(bus: SqliteBus, metrics: Metrics, clock: SystemClock, number: int) -> Partition:
     state, place = Partition(PLAN, Shape(1, PARTITIONS, LATENESS)), TopicPartition(HITS, number)
     end = (await bus.ends(HITS))[number].high
-    await Replay(bus, metrics, clock, lambda: False).into(state, place, 0, end)
+    owned = Owned(place, state, {}, end, end, unsaved=False)
+    await Replay(bus, metrics, clock, lambda: False).into(owned, 0)
     return state
 
 

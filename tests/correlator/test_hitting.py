@@ -10,7 +10,7 @@ from correlator.correlation.hits import Correlated, Detected, Hit, Origin, parti
 from correlator.hitting import records
 from soc.bus.base import Message
 
-CLOCKS = (Detected(0, 17, 1_000), Correlated(1, 1, 900, ("v1",)))
+CLOCKS = (Detected(0, 17, 1_000), Correlated(1, 1, 900, (("v1", 800),)))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 HITS = st.builds(
     Hit,
@@ -50,7 +50,7 @@ def test_every_hit_is_there_once_on_its_groups_partition(hits: list[tuple[str, H
     for number in range(partitions):
         mine = [read(message) for message in messages if message.partition == number]
         assert [bool(clocks) for _, clocks in mine] == [False] * (len(mine) - 1) + [True]
-        assert mine[-1][1] == [["d", 0, 17, 1_000], ["c", 1, 1, 900, ["v1"]]]
+        assert mine[-1][1] == [["d", 0, 17, 1_000], ["c", 1, 1, 900, [["v1", 800]]]]
         for version in ("v1", "v2", "v3"):
             here = [each for part, _ in mine for each in part if each[0] == version]
             assert here == [each for each in hits if each[0] == version and place(each, partitions) == number]

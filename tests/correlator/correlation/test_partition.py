@@ -1,12 +1,16 @@
 """One partition of soc.hits: clocks, chains, replays, other plans, what is malformed."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
-from correlator.correlation.hits import EVENT, Correlated, Hit
+from correlator.correlation.clock import Clocks
+from correlator.correlation.hits import EVENT, Correlated, Detected, Hit
 from correlator.correlation.partition import Partition
 from correlator.correlation.plan import Input, Linked
 from correlator.correlation.rule import Condition, Kind
+from correlator.correlation.state import Bounds
 from soc.clock import SECOND
 from soc.errors import DeadLetter
 from soc.events import digest
@@ -93,13 +97,66 @@ def test_the_level_above_has_a_clock_of_its_own() -> None:
 
 
 def test_what_a_lower_one_left_out_is_said_above() -> None:
-    """Its parents' matches name it."""
+    """Their matches name it, as long as their windows may lack it, whatever others said since."""
     desk = Desk(*chain())
-    desk.time(10, Correlated(0, 1, 10 * SECOND, ("version-one",)))
+    desk.time(10, Correlated(0, 1, 10 * SECOND, (("version-one", 10 * SECOND),)))
     desk.take(hit(11), to="version-two")
     (found,) = desk.take(hit(12), to="version-two")
     assert found.incomplete == ("version-one",)
     assert desk.matches([found])[0].correlation.incomplete == ("Correlation one",)  # type: ignore[union-attr]
+    desk.time(20, Correlated(0, 1, 20 * SECOND))
+    span = desk.plan.linked["version-one"].correlation.timespan // SECOND
+    own = desk.plan.linked["version-two"].correlation.timespan // SECOND
+    last = 10 + span + own
+    assert desk.partition.lowest(9) == 0, "who reads again needs to know"
+    desk.take(hit(last - 1.5), to="version-two")
+    assert [each.incomplete for each in desk.take(hit(last - 1.2), to="version-two")] == [("version-one",)]
+    desk.time(last, Correlated(0, 1, last * SECOND))
+    desk.take(hit(last + own), to="version-two")
+    assert [each.incomplete for each in desk.take(hit(last + own + 0.1), to="version-two")] == [()]
+    assert desk.partition.lowest(9) > 0
+
+
+def test_what_is_left_out_is_told_however_far_the_clock_jumps() -> None:
+    """A judged rule that was full: its window is over before its clock is told."""
+    one, two = chain()
+    desk = Desk(replace(one, correlation=replace(one.correlation, condition=FEW)), two, bounds=Bounds(1, 100, 100))
+    desk.take(hit(110), hit(111, user="eve"))
+    desk.time(900)
+    assert [version for version, _ in desk.partition.incomplete(1)] == ["version-one"]
+
+
+def test_a_gap_leaves_out_what_it_held() -> None:
+    """Those above are told; a window that may lack something has no verdict, the next one has."""
+    desk = Desk(linked(Kind.EVENT_COUNT, FEW, parents=chain()[0].parents), chain()[1])
+    desk.take(hit(110), hit(210))
+    desk.partition.gap(250 * SECOND)
+    desk.take(hit(260), hit(310))
+    assert buckets(desk.time(900).found) == [3]
+    assert desk.partition.incomplete(1) == (("version-one", 251 * SECOND),)
+
+
+def test_partitions_may_be_added() -> None:
+    """A source that nobody knew of counts from its first word on."""
+    clocks = Clocks(1, 1)
+    clocks.take(Detected(0, 1, 100), 1)
+    clocks.take(Detected(1, 1, 5), 2)
+    assert (clocks.of(1), clocks.standing(50, 1)) == (5, 1)
+    clocks.take(Correlated(0, 1, 4), 3)
+    assert clocks.of(2) == 4
+    clocks.take(Correlated(1, 1, 3), 4)
+    assert clocks.of(2) == 3
+    with pytest.raises(ValueError, match="no partition"):
+        clocks.take(Detected(10**9, 1, 5), 5)
+
+
+def test_another_plan_judges_nothing_by_itself() -> None:
+    """What it gave would reach nobody: clocks go on with the next record."""
+    desk = Desk(linked(Kind.EVENT_COUNT, FEW))
+    desk.take(hit(110))
+    desk.partition._clocks.take(Detected(0, 1, 900 * SECOND), 1)  # told of, and not acted upon yet
+    desk.partition.adopt(desk.plan, 0)
+    assert buckets(desk.time(901).found) == [1]
 
 
 def test_a_replay_begins_where_it_must() -> None:
