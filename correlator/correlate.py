@@ -147,7 +147,7 @@ class Correlator:
                 self._outgoing.bury(of_record(NAME, record, error, self._clock.now()))
             else:
                 if outcome is not None:
-                    self._outgoing.add(outcome, self._plan)
+                    await self._outgoing.add(outcome, self._plan)
             await turns.look()
 
     async def _publish(self, *, idle: bool) -> None:

@@ -1,7 +1,7 @@
 """What the correlate stage tells of its state: the clocks, and of each correlation what it holds and what it left out."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -38,10 +38,13 @@ class Gauges:
         self._looked: float | None = None
         self._counted: WeakKeyDictionary[Partition, Counts] = WeakKeyDictionary()
         self._shown: set[str] = set()
-        self._counters: dict[str, Counting] = {
-            "late": metrics.correlate_late,
-            "evicted": metrics.correlate_evicted,
-            "refused": metrics.correlate_refused,
+        self._counters: dict[str, Callable[[str], Counting]] = {
+            "late": metrics.correlate_late.labels,
+            "evicted": metrics.correlate_evicted.labels,
+            "refused": metrics.correlate_refused.labels,
+            "unread": metrics.hits_valueless.labels,
+            "early": lambda rule: metrics.hits_refused.labels(rule, "early"),
+            "ungrouped": lambda rule: metrics.hits_refused.labels(rule, "ungrouped"),
         }
         self._levels: dict[str, Gauge] = {
             "groups": metrics.correlate_groups,
@@ -75,7 +78,7 @@ class Gauges:
         for (what, rule), number in counts.items():
             new = max(0, number - before.get((what, rule), 0))
             if new and rule != UNKNOWN:
-                self._counters[what].labels(rule).inc(new)
+                self._counters[what](rule).inc(new)
             elif new:
                 self._metrics.correlate_unknown.inc(new)
         self._counted[state] = counts

@@ -15,6 +15,7 @@ from correlator.detect import MAX_PUBLISH, PLACE
 from correlator.flood import FLOOD_RULE, FloodGate, flood_match
 from correlator.hitting import records
 from correlator.owned import STAGE
+from correlator.turns import Turns
 from soc.alerts import Match
 from soc.bus.base import HITS, MATCHES, Bus, Message
 from soc.bus.deadletters import Letter, bury, of_input
@@ -65,11 +66,17 @@ class Outgoing:
         """Add a dead letter."""
         self._letters.append(letter)
 
-    def add(self, outcome: Outcome, plan: Plan) -> None:
-        """Add what a record gave."""
+    async def add(self, outcome: Outcome, plan: Plan) -> None:
+        """Add what a record gave: a window's end may give matches by the thousand, so the loop gets its turns."""
         self._fed += outcome.fed
+        turns = Turns(self._clock)
         for found in outcome.found:
-            self._matches += self._going(found, plan)
+            try:
+                self._matches += self._going(found, plan)
+            except TypeError as error:  # orjson.JSONEncodeError: times that no collector lets in
+                letter = DeadLetter("unencodable", f"a match of {found.linked.correlation.ref.title}: {error}")
+                self.bury(of_input(STAGE, found.group.encode(), letter, self._clock.now(), {"topic": MATCHES}))
+            await turns.look()
 
     async def publish(self, clocks: Sequence[Correlated] = ()) -> None:
         """Publish everything, and then, on every partition of soc.hits, the clocks. Raises what publish raises."""
@@ -106,9 +113,9 @@ class Outgoing:
         linked, arrival = found.linked, found.at.arrival
         rule = linked.correlation.ref
         verdict = self._gate.admit(rule.id, arrival)
-        made = match(found, plan)
+        made = match(found if verdict.full else found._replace(entries=()), plan)
         key = made.alert_key.encode("utf-8", "replace")
-        value = _value(made if verdict.full else _bare(made), self._max_value - PLACE)
+        value = _value(made, self._max_value - PLACE)
         yield Going(rule.id, Message(key, value), arrival if linked.sliding else None)
         if verdict.begins:
             flood = flood_match(rule, arrival, made.site, self._gate.per_minute)

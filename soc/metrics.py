@@ -103,12 +103,12 @@ class Metrics:
         self.hits_fed = self._counter("hits_fed", "Hits of detection rules given to a correlation", "rule")
         self.hits_refused = self._counter(
             "hits_refused",
-            "Those not given: ungrouped (the event lacks a field of group-by), too_large",
+            "Those not given: ungrouped (a field of group-by is missing), too_large, early (before the rule was in force)",
             "rule",
             "cause",
         )
         self.hits_valueless = self._counter(
-            "hits_valueless", "Those given without the value that the condition looks at", "rule"
+            "hits_valueless", "Those given without a value that the condition can look at", "rule"
         )
         self.correlate_delay = self._histogram(
             "correlate_delay_seconds", "From an event's append to the append of matches judged at its hits"

@@ -229,7 +229,7 @@ class Summed(Counting):
 
     def _add(self, group: Measured, key: str, entry: Entry) -> int:
         made = super()._add(group, key, entry)
-        self.tally.unread += made and amount(entry) is None
+        self.tally.unread += made and entry[VALUE] is not None and amount(entry) is None
         return made
 
     def _counted(self, window: Sequence[Entry]) -> float:

@@ -12,7 +12,7 @@ from correlator.correlation.state import ARRIVAL, CARRIED, ID, NUMBER, ORIGIN, T
 from soc.alerts import Contribution, Evidence, Match
 from soc.clock import SECOND
 from soc.events import digest
-from soc.evidence import reasons_of
+from soc.evidence import MAX_INCOMPLETE, reasons_of
 
 MAX_KEY: Final = 400
 """Characters of an alert key; a longer one is cut and told apart by its digest."""
@@ -45,7 +45,7 @@ def match(found: Found, plan: Plan) -> Match:
         counted=counted,
         hits=found.hits,
         contributions=tuple(_contribution(entry, found.linked, plan) for entry in found.entries),
-        incomplete=tuple(plan.linked[each].correlation.ref.title for each in found.incomplete),
+        incomplete=tuple(plan.linked[each].correlation.ref.title for each in found.incomplete[:MAX_INCOMPLETE]),
     )
     return Match(
         id=digest(correlation.ref.id, found.group, found.bucket),

@@ -28,6 +28,7 @@ from soc.errors import Abandon
 from soc.metrics import Metrics
 from soc.settings import Settings
 from soc.testing import ManualClock
+from tests.correlator.correlation.desk import Desk, at_least, hit, linked
 from tests.correlator.correlation.model import Happening, expected, first_copies
 from tests.correlator.correlation.strategies import Lives, correlation, correlations, in_time, plan_of
 from tests.correlator.crashing import CrashingBus, Scene, Steps, detected, ids, in_force
@@ -296,7 +297,7 @@ async def test_a_hit_too_large_for_the_bus_is_buried(
         ("B", Hit("[]", f"e{size}", 1, 1, 0, None, Origin("s", "h"), {"f": "x" * size}))
         for size in (1, settings.bus.max_value_bytes, 2)
     ]
-    outgoing.add(Outcome([], fed), plan_of(SMALL))
+    await outgoing.add(Outcome([], fed), plan_of(SMALL))
     await outgoing.publish()
     scene = Scene(settings, crashing, plan_of(SMALL), metrics)
     assert [each.reason for each in await letters(scene)] == ["too_large"]
@@ -550,3 +551,18 @@ async def test_what_is_held_and_left_out_is_told(settings: Settings, metrics: Me
     assert value(metrics, "correlate_hits", rule="A") == 2
     assert value(metrics, "correlate_clock_delay_seconds", level="1") == 10**6 - 22
     assert value(metrics, "correlate_sources_standing") == 4
+
+
+async def test_a_match_that_cannot_be_written_is_a_dead_letter(
+    settings: Settings, metrics: Metrics, crashing: CrashingBus
+) -> None:
+    """Times that no collector lets in must not end the stage, and the other matches go out."""
+    desk = Desk(linked(Kind.EVENT_COUNT, at_least(1)))
+    found = [*desk.take(hit(1)), *desk.take(hit(-(2**63) / SECOND, user="wild"))]
+    outgoing = Outgoing(settings, crashing, metrics, ManualClock(0))
+    outgoing.begin(2)
+    await outgoing.add(Outcome(found, []), desk.plan)
+    await outgoing.publish()
+    scene = Scene(settings, crashing, desk.plan, metrics)
+    assert [each.reason for each in await letters(scene)] == ["unencodable"]
+    assert (len(found), len(await scene.matches())) == (2, 1)
