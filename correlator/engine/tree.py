@@ -102,12 +102,13 @@ def _numbered(node: Not | Named | All | Any, leaf: Leaf, known: dict[int, Tree |
             rest = numbered(inner, leaf, known)
             return not rest if isinstance(rest, bool) else Negated(rest)
         case All(nodes):
-            return _joined([numbered(each, leaf, known) for each in nodes], Both, unit=True)
+            return _joined((numbered(each, leaf, known) for each in nodes), Both, unit=True)
         case Any(nodes):
-            return _joined([numbered(each, leaf, known) for each in nodes], Either, unit=False)
+            return _joined((numbered(each, leaf, known) for each in nodes), Either, unit=False)
 
 
 def _joined(parts: Iterable[Tree | bool], kind: type[Both] | type[Either], *, unit: bool) -> Tree | bool:
+    """Join parts, up to one that decides: atoms of what follows it are not numbered, and so cost no column."""
     rest: list[Tree] = []
     for part in parts:
         if isinstance(part, bool):

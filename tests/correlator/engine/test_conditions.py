@@ -148,6 +148,20 @@ def test_a_shared_part_is_numbered_once() -> None:
     assert sum(test.field == "Computer" for test in all_tests(*nodes)) == 2
 
 
+def test_nothing_is_numbered_behind_what_decides() -> None:
+    """A route has a column for each field that is: those of rules for another EventID would cost every event."""
+    decides, other = Test("EventID", Exists(True)), Test("Image", Exists(True))
+    asked: list[Test] = []
+
+    def leaf(test: Test) -> bool:
+        asked.append(test)
+        return False
+
+    assert numbered(All((decides, other)), leaf, {}) is False
+    assert numbered(Not(Some((Not(decides), other))), leaf, {}) is False
+    assert set(asked) == {decides}
+
+
 @given(st.lists(conditions, min_size=1, max_size=6), st.data())
 def test_no_mask_rules_out_what_holds(nodes: list[Node], data: st.DataObject) -> None:
     """The masks of the atoms that hold leave every condition that holds, whatever else they leave."""
