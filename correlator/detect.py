@@ -20,6 +20,7 @@ from correlator.hitting import records as records_of
 from correlator.matching import Matcher
 from correlator.rules import RuleSet
 from correlator.source import Rule
+from correlator.turns import SLICE
 from correlator.watermarks import Said, Watermarks
 from soc.alerts import Match
 from soc.bus.base import HITS, MATCHES, Bus, Consumer, Message, Record
@@ -33,9 +34,6 @@ log = structlog.get_logger()
 
 NAME: Final = "detect"
 """The stage's name, and its consumer group's."""
-
-SLICE: Final = 0.02
-"""Seconds of evaluation after which the loop gets its turn: the consumer's heartbeat, health, the other stage."""
 
 PLACE: Final = 256
 """Bytes that a match may grow by on its way: `forward` adds its place."""

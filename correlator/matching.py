@@ -7,6 +7,7 @@ from correlator.correlation.feed import Feeder
 from correlator.engine.record import Record as Fields
 from correlator.engine.record import text_of
 from correlator.flood import FloodGate, flood_match
+from correlator.keys import joined
 from correlator.rules import Failed, Hit, RuleSet
 from correlator.source import Rule
 from soc.alerts import Match
@@ -14,9 +15,6 @@ from soc.bus.base import Record
 from soc.errors import DeadLetter
 from soc.events import SCHEMA, Event, decode, digest, from_document
 from soc.taxonomy import native
-
-MAX_KEY: Final = 400
-"""Characters of an alert key; a longer one is cut and told apart by its digest."""
 
 MAX_VALUES: Final = 20_000
 """Values of an event, the elements of its lists counted; rules by the thousand look at each."""
@@ -98,16 +96,10 @@ def alert_key(rule: Rule, event: Event) -> str:
     names = native(rule.logsource, event.logsource).names if rule.alert_key else {}
     named = [_named(names.get(field, field), event.fields) for field in rule.alert_key]
     parts = [event.site, event.host] if not named or None in named else [part for part in named if part is not None]
-    key = "|".join([rule.ref.id, *map(_escaped, parts)])
-    return key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}#{digest(key)}"
+    return joined(rule.ref.id, parts)
 
 
 def _named(field: str, fields: Mapping[str, Any]) -> str | None:
     """Return "Field=value", or None where the event does not have the field."""
     text = text_of(fields.get(field))
     return None if text is None else f"{field}={text if isinstance(text, str) else ','.join(text)}"
-
-
-def _escaped(part: str) -> str:
-    """Keep a value that holds a separator from looking like two."""
-    return part.replace("\\", "\\\\").replace("|", "\\|")

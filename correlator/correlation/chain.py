@@ -39,10 +39,13 @@ def below_of(plan: Plan) -> dict[str, Mapping[str, int]]:
     return below
 
 
-def reach_of(plan: Plan) -> dict[str, int]:
-    """Return of each version how long (microseconds) after it left something out a window, also one above, may lack it."""
+def reach_of(plan: Plan, below: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return of each version how long (microseconds) after it left something out a window, also one above, may lack it.
+
+    `below`: what `below_of` says of the plan.
+    """
     reach = {version: linked.correlation.timespan for version, linked in plan.linked.items()}
-    for version, below in below_of(plan).items():
-        for each, until in below.items():
+    for version, lower in below.items():
+        for each, until in lower.items():
             reach[each] = max(reach[each], until + plan.linked[version].correlation.timespan)
     return reach

@@ -9,13 +9,11 @@ from correlator.correlation.hits import EVENT, Value
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Bound, Either, Every, Expression, Kind, Refers
 from correlator.correlation.state import ARRIVAL, CARRIED, ID, NUMBER, ORIGIN, TIME, VALUE, Entry, Found
+from correlator.keys import joined
 from soc.alerts import Contribution, Evidence, Match
 from soc.clock import SECOND
 from soc.events import digest
 from soc.evidence import MAX_INCOMPLETE, reasons_of
-
-MAX_KEY: Final = 400
-"""Characters of an alert key; a longer one is cut and told apart by its digest."""
 
 MAX_VALUE: Final = 200
 """Characters of a value that a match shows."""
@@ -68,9 +66,7 @@ def group_of(found: Found) -> tuple[tuple[str, str], ...]:
 
 def alert_key(found: Found) -> str:
     """Return what groups the matches of a correlation: the rule and its group."""
-    values = [value.replace("\\", "\\\\").replace("|", "\\|") for _, value in group_of(found)]
-    key = "|".join([found.linked.correlation.ref.id, *values])
-    return key if len(key) <= MAX_KEY else f"{key[:MAX_KEY]}#{digest(key)}"
+    return joined(found.linked.correlation.ref.id, (value for _, value in group_of(found)))
 
 
 def condition_of(linked: Linked, plan: Plan) -> str:

@@ -1,6 +1,6 @@
 """One partition of soc.hits: records in, what holds out. A function of the log, so a replay gives the same state."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -173,20 +173,21 @@ class Partition:
 
     def _follow(self, plan: Plan, begins: Mapping[str, int], begin: int) -> None:
         states = {}
+        correlations = {each.correlation.ref.id for each in plan.linked.values()}
         for version, linked in plan.linked.items():  # lower levels first
-            state = self._states.get(version) or self._state(linked, plan, begins.get(version, begin))
+            state = self._states.get(version) or self._state(linked, correlations, begins.get(version, begin))
             state.linked = linked
             states[version] = state
         self._plan, self._states, self._top = plan, states, plan.levels
-        self._below, self._reach = below_of(plan), reach_of(plan)
+        self._below = below_of(plan)
+        self._reach = reach_of(plan, self._below)
         for level in range(1, self._top + 1):
             self._levels.setdefault(level, NEVER)
 
-    def _state(self, linked: Linked, plan: Plan, begin: int) -> State:
+    def _state(self, linked: Linked, correlations: Collection[str], begin: int) -> State:
         bounds = self._shape.bounds
         if linked.sliding:
             return _SLIDING[linked.correlation.kind](linked, bounds, self._feed)
-        correlations = {each.correlation.ref.id for each in plan.linked.values()}
         below = frozenset(each.number for each in linked.inputs if each.rule in correlations)
         return Tumbling(linked, bounds, self._feed, lateness=self._shape.lateness, below=below, begin=begin)
 

@@ -142,11 +142,6 @@ class State(ABC):
     def replayed(self) -> None:  # noqa: B027 - windows that are judged once tell nothing before that
         """Forget what was told before: a replay may find what was not found then, and it must be told at its next hit."""
 
-    @property
-    def incomplete(self) -> bool:
-        """Whether something was left out that a window could still ask for."""
-        return self.left_out != NEVER and self.clock < self.left_out + self.span
-
     def _leave_out(self, time: int) -> None:
         self.left_out = max(self.left_out, time)
 

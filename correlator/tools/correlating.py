@@ -13,7 +13,6 @@ from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Kind
 from correlator.correlation.sliding import window_of
 from correlator.correlation.state import ID, NUMBER, TIME, Entry
-from correlator.correlation.temporal import in_order
 from correlator.correlation.tumbling import counted_of
 from correlator.rules import Hit as Fired
 from correlator.tools.replaying import Fed, Replayed, heard
@@ -129,10 +128,8 @@ def _look(linked: Linked, start: int, end: int, entries: Sequence[Entry]) -> Loo
     correlation = linked.correlation
     there = frozenset(entry[NUMBER] for entry in entries)
     counted = counted_of(linked, entries)
-    if correlation.kind is Kind.TEMPORAL_ORDERED:
-        counted = in_order(entries, len(correlation.rules))
-        wanted = correlation.condition.bounds
-        holds = within(correlation.condition, counted) if wanted else counted == len(correlation.rules)
+    if correlation.kind is Kind.TEMPORAL_ORDERED and not correlation.condition.bounds:
+        holds = counted == len(correlation.rules)
     elif correlation.kind is Kind.TEMPORAL:
         holds = expected(correlation.condition, len(correlation.rules))(sum(1 << number for number in there))
     else:

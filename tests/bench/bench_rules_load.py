@@ -13,9 +13,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
-from correlator.detect import SLICE
 from correlator.load import load
 from correlator.rules import RuleSet
+from correlator.turns import SLICE
 from soc.bus.base import Record
 from tests.bench.figures import Figure
 from tests.bench.sigmahq import as_in_service, choice, detection, recording, records

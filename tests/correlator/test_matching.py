@@ -8,7 +8,8 @@ import pytest
 
 from correlator.compiler.compile import compile_files
 from correlator.flood import FLOOD_RULE, FloodGate
-from correlator.matching import MAX_KEY, Matcher, alert_key
+from correlator.keys import MAX_KEY
+from correlator.matching import Matcher, alert_key
 from correlator.rules import RuleSet
 from correlator.source import Rule
 from soc.bus.base import EVENTS, Record

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from sigma.correlations import SigmaCorrelationRule, SigmaExtendedCorrelationCondition
 from sigma.exceptions import SigmaError
 
+from correlator.compiler.boolean import MAX_DEPTH
 from correlator.compiler.compile import compile_files
 from correlator.compiler.correlation import MAX_RULES, compile_correlation
 from correlator.compiler.criterion import MAX_FIELDS
 from correlator.compiler.locate import MAX_REASON, Refused
-from correlator.compiler.relation import MAX_DEPTH, MAX_WORDS, RelationError, parse
+from correlator.compiler.relation import MAX_WORDS, RelationError, parse
 from correlator.correlation.plan import judged_at_hits
 from correlator.correlation.rule import Bound, Condition, Correlation, Either, Every, Expression, Kind, Refers, Without
 from correlator.source import Failure

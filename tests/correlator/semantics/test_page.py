@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from correlator import load, matching
+from correlator.compiler import boolean, correlation, criterion, document, files, relation
 from correlator.compiler import compile as compiler
-from correlator.compiler import condition, correlation, criterion, document, files, relation
 from correlator.correlation import draft, feed
 from correlator.engine import atoms, memory, plain
 from tests.correlator.semantics.areas import AREAS
@@ -18,9 +18,9 @@ BOUNDS: Final = [
     f"{memory.BUDGET} s of processor time; {atoms.MAX_SEARCHED:,} characters",
     f"{plain.MAX_REASONS} of {plain.MAX_VALUE} characters",
     f"{files.MAX_FILE // 2**20} MiB, nested {document.MAX_DEPTH} deep, {document.MAX_NODES:,} values",
-    f"{condition.MAX_DEPTH} parentheses",
+    f"{boolean.MAX_DEPTH} parentheses",
     f"{correlation.MAX_RULES} rules, {criterion.MAX_FIELDS} fields to group by or look at, {criterion.MAX_FIELDS} aliases",
-    f"{relation.MAX_WORDS:,} words and {relation.MAX_DEPTH} parentheses and negations",
+    f"{relation.MAX_WORDS:,} words and {boolean.MAX_DEPTH} parentheses and negations",
     f"on top of each other | {draft.MAX_LEVELS} |",
     f"a value of a group or a count | {feed.MAX_TEXT} characters",
     f"{compiler.MAX_SECONDS:g} s of processor time / {compiler.MAX_MEMORY // 2**30} GiB, {load.TIMEOUT:g} s",
