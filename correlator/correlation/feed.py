@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from correlator.correlation.hits import Batch, Hit, Origin, Value, encode
+from correlator.correlation.hits import Batch, Hit, Value, encode
 from correlator.correlation.plan import Input, Linked, Plan
 from correlator.correlation.rule import Kind
 from correlator.engine.atoms import number_of
@@ -127,7 +127,7 @@ class Feeder:
                     continue
                 value = value_of(linked.correlation.kind, map(text_of, how.values))
                 carried = {field: text for field in linked.carried if (text := folded(text_of(field))) is not None}
-                origin = Origin(event.site, event.host)
+                origin = (event.site, event.host)
                 hit = Hit(group, event.id, event.time, arrival, how.number, value, origin, carried or None)
                 self._add(linked, how, hit)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from correlator.correlation.hits import EVENT, Value
+from correlator.correlation.hits import EVENT, HOST, SITE, Value
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Bound, Either, Every, Expression, Kind, Refers
 from correlator.correlation.state import ARRIVAL, CARRIED, ID, NUMBER, ORIGIN, TIME, VALUE, Entry, Found
@@ -50,7 +50,7 @@ def match(found: Found, plan: Plan) -> Match:
         rule=correlation.ref,
         time=found.at.time,
         received=max([found.at.arrival, *(entry[ARRIVAL] for entry in found.entries)]),
-        site=found.at.origin.site,
+        site=found.at.origin[SITE],
         host=_host(found),
         alert_key=alert_key(found),
         event_id=(found.at.carried or {}).get(EVENT, found.at.id),
@@ -114,7 +114,7 @@ def _said(expression: Expression, titles: Mapping[int, str]) -> str:
 def _host(found: Found) -> str:
     """Return the host that all of it happened on, "" where there are several."""
     origins = {found.at.origin, *(entry[ORIGIN] for entry in found.entries)}
-    return found.at.origin.host if len(origins) == 1 else ""
+    return found.at.origin[HOST] if len(origins) == 1 else ""
 
 
 def _contribution(entry: Entry, linked: Linked, plan: Plan) -> Contribution:
@@ -124,8 +124,8 @@ def _contribution(entry: Entry, linked: Linked, plan: Plan) -> Contribution:
         event_id=(entry[CARRIED] or {}).get(EVENT, entry[ID]),
         time=entry[TIME],
         rule=plan.titles.get(rule, rule),
-        site=entry[ORIGIN].site,
-        host=entry[ORIGIN].host,
+        site=entry[ORIGIN][SITE],
+        host=entry[ORIGIN][HOST],
         value=_shown(entry[VALUE]),
     )
 

@@ -24,11 +24,11 @@ EVENT: Final = ""
 Value = str | int | float | None
 
 
-class Origin(NamedTuple):
-    """Where an event is from."""
+Origin = tuple[str, str]
+"""Where an event is from: site, host. A plain tuple: garbage collection stops looking at what holds only such."""
 
-    site: str
-    host: str
+SITE: Final = 0
+HOST: Final = 1
 
 
 class Hit(NamedTuple):

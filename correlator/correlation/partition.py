@@ -11,7 +11,7 @@ from correlator.correlation.counting import Counted, Distinct, Summed
 from correlator.correlation.hits import Correlated, Detected, Hit, Origin
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Kind
-from correlator.correlation.state import NEVER, Bounds, Feed, Found, Outcome, State, Tally
+from correlator.correlation.state import NEVER, Bounds, Feed, Found, Outcome, State, Tally, hits_of
 from correlator.correlation.temporal import Ordered, Temporal
 from correlator.correlation.tumbling import Tumbling
 from soc.clock import SECOND
@@ -66,7 +66,7 @@ class Partition:
         outcome = Outcome()
         try:
             document = orjson.loads(value)
-            origins = [Origin(*each) for each in document["origins"]]
+            origins = [(site, host) for site, host in document["origins"]]
             for clock in document["clocks"]:  # they count once the hits are taken, but may tell of what these lack
                 self._clocks.take(_clock(clock), offset)
             for version, hits in document["hits"].items():
@@ -132,7 +132,7 @@ class Partition:
             self._unknown += len(hits)
             return
         before = len(outcome.found)
-        state.take(hits, origins, offset, outcome)
+        state.take(hits_of(hits, origins), offset, outcome)
         self._mark(outcome, before)
 
     def _advance(self, outcome: Outcome) -> None:

@@ -12,17 +12,15 @@ from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush, nsmallest
-from operator import itemgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from correlator.correlation.hits import EVENT, Hit, Origin
+from correlator.correlation.hits import EVENT, Hit
 from correlator.correlation.plan import Linked
 from correlator.correlation.state import (
     ARRIVAL,
     CARRIED,
     GRAIN,
     ID,
-    NEVER,
     NUMBER,
     ORIGIN,
     TIME,
@@ -31,9 +29,9 @@ from correlator.correlation.state import (
     Entry,
     Feed,
     Found,
+    Hits,
     Offsets,
     Outcome,
-    RawHit,
     State,
 )
 from soc.events import digest
@@ -46,9 +44,6 @@ EVICTED_AT_ONCE: Final = 64
 
 REPLAY_PARTS: Final = 1024
 """A replay may begin this part of a timespan early: so few places in the log are remembered."""
-
-WIDTH: Final = 8
-"""Parts of a hit on the wire."""
 
 FEW: Final = 1000
 """Keys of groups that are gone that may wait to be looked at, beside as many as there are groups."""
@@ -86,20 +81,7 @@ class Disturbed(NamedTuple):
         return Disturbed(min(self.first, entry[TIME]), max(self.last, entry[TIME]), arrived)
 
 
-def _latest(hits: Sequence[RawHit]) -> tuple[int, int]:
-    """Return the latest time and arrival. Raises TypeError or ValueError, before anything is taken, where one is none."""
-    times, arrivals = list(map(_time, hits)), list(map(_arrival, hits))
-    if not {*map(type, times), *map(type, arrivals)} <= {int}:
-        raise TypeError("times are integers")
-    if not set(map(len, hits)) <= {WIDTH}:
-        raise ValueError(f"hits have {WIDTH} parts")
-    return max(times, default=NEVER), max(arrivals, default=NEVER)
-
-
 G = TypeVar("G", bound=Group)
-
-_time: Final = itemgetter(1)
-_arrival: Final = itemgetter(3)
 
 
 class Sliding(State, Generic[G]):
@@ -139,29 +121,27 @@ class Sliding(State, Generic[G]):
     def _first(self, group: G) -> int | None:
         """Return the earliest time in a group, None where it is empty."""
 
-    def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
+    def take(self, hits: Hits, offset: int, outcome: Outcome) -> None:
         """See State.take."""
-        until = max(self.clock, *_latest(hits)) + self.span
         self._outcome = outcome
         self._disturbed.clear()
         groups, add, quiet = self.groups, self._add, self._quiet
         made = 0
         try:
-            for key, time, identity, arrival, number, value, origin, carried in hits:
+            for key, entry in zip(hits.groups, hits.entries, strict=True):
                 group = groups.get(key)
                 if group is None:
-                    group = groups[key] = self._begun(key, time)
+                    group = groups[key] = self._begun(key, entry[TIME])
                 group.touched = offset
-                entry = (time, identity, arrival, number, value, origins[origin], carried)
-                if len(group) < quiet and (not group or time > group[-1][TIME]):
+                if len(group) < quiet and (not group or entry[TIME] > group[-1][TIME]):
                     group.append(entry)  # as add would, of most hits
                     made += 1
                 else:
                     made += add(group, key, entry)
             self._judge_disturbed()
         finally:
-            self._offsets.add(offset, until)
-            self.tally.taken += len(hits)
+            self._offsets.add(offset, max(self.clock, hits.latest) + self.span)
+            self.tally.taken += len(hits.entries)
             self.tally.hits += made
         if len(groups) > self.bounds.groups or self.tally.hits > self.bounds.hits:
             self._evict()

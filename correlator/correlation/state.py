@@ -28,6 +28,30 @@ RawHit = Sequence[Any]
 """A hit as it stands on the wire: group, time, id, arrival, number, value, origin's position, carried."""
 
 
+class Hits(NamedTuple):
+    """The hits of one record, in order: of each its group and itself. `latest`: the latest time or arrival of all."""
+
+    groups: Sequence[str]
+    entries: Sequence[Entry]
+    latest: int
+
+
+def hits_of(written: Sequence[RawHit], origins: Sequence[Origin]) -> Hits:
+    """Read the hits of one correlation, of which there is one at least.
+
+    Raises TypeError, ValueError or LookupError where one is malformed: nothing of the record is taken then. In columns:
+    most of the work on a hit would else be to take it apart.
+    """
+    groups, times, ids, arrivals, numbers, values, places, carried = zip(*written, strict=True)
+    if not {*map(type, times), *map(type, arrivals)} <= {int}:
+        raise TypeError("times are integers")
+    if not {*map(type, groups), *map(type, ids)} <= {str}:
+        raise TypeError("groups and ids are text")
+    origin = map(origins.__getitem__, places)
+    entries = list(zip(times, ids, arrivals, numbers, values, origin, carried, strict=True))
+    return Hits(groups, entries, max(*times, *arrivals))
+
+
 class Bounds(NamedTuple):
     """How much one correlation remembers on one partition of soc.hits: groups, hits, and hits of one group."""
 
@@ -128,7 +152,7 @@ class State(ABC):
         self.left_out = NEVER
 
     @abstractmethod
-    def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
+    def take(self, hits: Hits, offset: int, outcome: Outcome) -> None:
         """Take the hits of one record."""
 
     @abstractmethod

@@ -12,12 +12,13 @@ from typing import Final
 
 from correlator.correlation.conditions import expected, within
 from correlator.correlation.counting import greater
-from correlator.correlation.hits import Hit, Origin, Value
+from correlator.correlation.hits import Hit, Value
 from correlator.correlation.measures import added
 from correlator.correlation.plan import Linked
 from correlator.correlation.rule import Kind
 from correlator.correlation.sliding import MAX_ENTRIES
 from correlator.correlation.state import (
+    ARRIVAL,
     ID,
     NUMBER,
     ORIGIN,
@@ -27,8 +28,8 @@ from correlator.correlation.state import (
     Entry,
     Feed,
     Found,
+    Hits,
     Outcome,
-    RawHit,
     State,
 )
 from correlator.correlation.temporal import in_order
@@ -68,17 +69,16 @@ class Tumbling(State):
         self._forget()
         self.begin = max(self.begin, begin)
 
-    def take(self, hits: Sequence[RawHit], origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:  # noqa: ARG002 - nothing is judged here
+    def take(self, hits: Hits, offset: int, outcome: Outcome) -> None:  # noqa: ARG002 - nothing is judged here
         """See State.take."""
-        self.tally.taken += len(hits)
-        for key, time, identity, arrival, number, value, origin, carried in hits:
-            window = time // self.span
+        self.tally.taken += len(hits.entries)
+        for key, entry in zip(hits.groups, hits.entries, strict=True):
+            window = entry[TIME] // self.span
             if window * self.span < self.begin:
                 self.tally.early += 1
-            elif self._is_late(window, arrival, number):
+            elif self._is_late(window, entry[ARRIVAL], entry[NUMBER]):
                 self.tally.late += 1
             else:
-                entry = (time, identity, arrival, number, value, origins[origin], carried)
                 self._put(window, key, entry, offset)
 
     def _is_late(self, window: int, arrival: int, number: int) -> bool:

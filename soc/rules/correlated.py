@@ -12,6 +12,7 @@ from rich.text import Text
 
 from collectors.sources import BadRecord, Options, Recording
 from correlator.correlation.found import condition_of, number
+from correlator.correlation.hits import HOST
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Kind
 from correlator.correlation.state import ID, NUMBER, ORIGIN, TIME, VALUE, Entry
@@ -164,7 +165,7 @@ class _View:
     def _row(self, entry: Entry, before: Entry | None) -> list[Text]:
         gap = "" if before is None else f"{(entry[TIME] - before[TIME]) / SECOND:,.1f} s"
         value = "" if entry[VALUE] is None else str(entry[VALUE])
-        cells = (gap, moment(entry[TIME]), self._titles().get(entry[NUMBER], ""), entry[ORIGIN].host, value)
+        cells = (gap, moment(entry[TIME]), self._titles().get(entry[NUMBER], ""), entry[ORIGIN][HOST], value)
         return [Text(visible(cell, MAX_VALUE)) for cell in cells]
 
     def _groups(self) -> Table:
@@ -224,7 +225,7 @@ def _group_document(linked: Linked, group: Group) -> dict[str, Any]:
                 "time": entry[TIME],
                 "id": entry[ID],
                 "rule": linked.correlation.rules[entry[NUMBER]],
-                "host": entry[ORIGIN].host,
+                "host": entry[ORIGIN][HOST],
                 "value": entry[VALUE],
             }
             for entry in look.entries[-1000:]

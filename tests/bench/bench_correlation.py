@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from correlator.correlation.hits import Batch, Detected, Hit, Origin, encode
+from correlator.correlation.hits import Batch, Detected, Hit, encode
 from correlator.correlation.partition import Partition, Shape
 from correlator.correlation.plan import Input, Linked, Plan
 from correlator.correlation.rule import Bound, Condition, Correlation, Kind
@@ -170,7 +170,7 @@ def _hit(random: Random, case: Case, number: int) -> Hit:
     behind = random.randrange(LATENESS) if random.random() < 1 / 12 else 0
     group, rule, value = case.draw(random, number)
     key = orjson.dumps([f"192.168.{group >> 8}.{group & 255}"]).decode()
-    return Hit(key, digest("event", number), arrival - behind, arrival, rule, value, Origin("hue", f"web{group % 40}"))
+    return Hit(key, digest("event", number), arrival - behind, arrival, rule, value, ("hue", f"web{group % 40}"))
 
 
 def plan_of(kind: Kind, condition: Condition, rules: int, span: int = SPAN) -> Plan:

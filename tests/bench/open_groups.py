@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from correlator.correlation.hits import Batch, Detected, Hit, Origin, encode
+from correlator.correlation.hits import Batch, Detected, Hit, encode
 from correlator.correlation.partition import Partition, Shape
 from correlator.correlation.rule import Bound, Condition, Kind
 from correlator.correlation.state import Bounds
@@ -40,7 +40,7 @@ def main(number: int) -> None:
 
 def _record(first: int, last: int) -> bytes:
     hits = [
-        Hit(_key(each), digest("event", each), _time(each), _time(each), 0, None, Origin("hue", f"web{each % 40}"))
+        Hit(_key(each), digest("event", each), _time(each), _time(each), 0, None, ("hue", f"web{each % 40}"))
         for each in range(first, last)
     ]
     return encode(Batch({"version": hits}, [Detected(0, last, _time(first) - LATENESS)]))

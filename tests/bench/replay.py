@@ -15,7 +15,7 @@ from typing import Final
 
 import orjson
 
-from correlator.correlation.hits import Batch, Detected, Hit, Origin, encode
+from correlator.correlation.hits import Batch, Detected, Hit, encode
 from correlator.correlation.partition import Partition, Shape
 from correlator.correlation.rule import Bound, Condition, Kind
 from correlator.owned import Owned, Replay
@@ -78,7 +78,7 @@ def _batches(seconds: int) -> Iterator[list[Message]]:
 
 def _value(random: Random, groups: list[str], now: int) -> bytes:
     hits = [
-        Hit(random.choice(groups), digest(now, each, groups[0]), now + each, now + each, 0, None, Origin("hue", "web1"))
+        Hit(random.choice(groups), digest(now, each, groups[0]), now + each, now + each, 0, None, ("hue", "web1"))
         for each in range(A_RECORD)
     ]
     return encode(Batch({"version": hits}, [Detected(0, now, now - LATENESS)]))

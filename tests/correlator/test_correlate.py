@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from correlator.correlate import NAME
-from correlator.correlation.hits import Detected, Hit, Origin
+from correlator.correlation.hits import Detected, Hit
 from correlator.correlation.plan import Plan
 from correlator.correlation.rule import Bound, Correlation, Kind
 from correlator.correlation.state import Outcome
@@ -294,7 +294,7 @@ async def test_a_hit_too_large_for_the_bus_is_buried(
     outgoing = Outgoing(settings, crashing, metrics, ManualClock(0))
     outgoing.begin(2)
     fed = [
-        ("B", Hit("[]", f"e{size}", 1, 1, 0, None, Origin("s", "h"), {"f": "x" * size}))
+        ("B", Hit("[]", f"e{size}", 1, 1, 0, None, ("s", "h"), {"f": "x" * size}))
         for size in (1, settings.bus.max_value_bytes, 2)
     ]
     await outgoing.add(Outcome([], fed), plan_of(SMALL))

@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from correlator.correlation.hits import Correlated, Detected, Hit, Origin, partition_of
+from correlator.correlation.hits import Correlated, Detected, Hit, partition_of
 from correlator.hitting import records
 from soc.bus.base import Message
 
@@ -20,20 +20,20 @@ HITS = st.builds(
     arrival=st.integers(0, 2**62),
     number=st.integers(0, 5),
     value=st.none() | TEXTS | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False),
-    origin=st.builds(Origin, TEXTS, TEXTS),
+    origin=st.tuples(TEXTS, TEXTS),
     carried=st.none() | st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=3),
 )
 
 
 def hit(number: int = 0, group: str = "[]") -> Hit:
     """Return a hit; `number` tells hits apart."""
-    return Hit(group, f"event-{number}", number, number + 1, 0, None, Origin("district-1", "web01"))
+    return Hit(group, f"event-{number}", number, number + 1, 0, None, ("district-1", "web01"))
 
 
 def read(message: Message) -> tuple[list[tuple[str, Hit]], list[list[Any]]]:
     """Return what a record says: hits with their versions, clocks."""
     document = orjson.loads(message.value)
-    origins = [Origin(*each) for each in document["origins"]]
+    origins = [(site, host) for site, host in document["origins"]]
     hits = [
         (version, Hit(group, identity, time, arrival, number, value, origins[origin], carried))
         for version, rows in document["hits"].items()

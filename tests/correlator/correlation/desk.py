@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from correlator.correlation.found import match
-from correlator.correlation.hits import Batch, Correlated, Detected, Hit, Origin, encode
+from correlator.correlation.hits import Batch, Correlated, Detected, Hit, encode
 from correlator.correlation.partition import Partition, Shape
 from correlator.correlation.plan import Input, Linked, Plan
 from correlator.correlation.rule import Bound, Condition, Correlation, Kind
@@ -53,7 +53,7 @@ def hit(time: float, identity: str = "", **more: Any) -> Hit:
         arrival=at + round(more.get("late", 0) * SECOND),
         number=more.get("number", 0),
         value=more.get("value"),
-        origin=Origin("hn", more.get("host", "h1")),
+        origin=("hn", more.get("host", "h1")),
         carried=more.get("carried"),
     )
 

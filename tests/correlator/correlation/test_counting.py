@@ -182,7 +182,13 @@ def test_what_is_forgotten_leaves_nothing_behind() -> None:
 def test_a_malformed_record_leaves_no_trace() -> None:
     """What comes after it is judged as if it had not been there."""
     desk = Desk(linked(Kind.EVENT_COUNT, at_least(2)))
-    for broken in (["[]", 1, "a", 1.5, 0, None, 0, None], ["[]", 1, "a", 1, 0, None, 7, None], ["[]"]):
+    for broken in (
+        ["[]", 1, "a", 1.5, 0, None, 0, None],
+        ["[]", 1, "a", 1, 0, None, 7, None],
+        ["[]", 1, 7, 1, 0, None, 0, None],
+        [["[]"], 1, "a", 1, 0, None, 0, None],
+        ["[]"],
+    ):
         late = [["[]", 5, "b", 5, 0, None, 0, None], ["[]", 3, "c", 5, 0, None, 0, None], broken]
         value = orjson.dumps({"hits": {"version-one": late}, "origins": [["hn", "h"]], "clocks": []})
         with pytest.raises(DeadLetter):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator.correlation.feed import CUT_TEXT, MAX_TEXT, Feeder, folded, group_of, value_of
-from correlator.correlation.hits import Batch, Hit, Origin, encode
+from correlator.correlation.hits import Batch, Hit, encode
 from correlator.correlation.rule import Kind
 from correlator.engine.record import Record
 from soc.events import LogSource, from_wire, to_wire
@@ -32,7 +32,7 @@ def test_a_hit_says_what_its_event_is() -> None:
     feeder = Feeder(plan_of(linked(("User", "SourceIp"), number=2)), MAX_BYTES)
     (hit,) = fed(feeder, fields={"User": "Root", "SourceIp": "203.0.113.7"})
     event = make_event(1)
-    origin = Origin("district-1", "web01")
+    origin = ("district-1", "web01")
     assert hit == Hit('["root","203.0.113.7"]', event.id, event.time, NOW + 7, 2, None, origin, None)
     assert [version for version, _ in feeder.hits] == ["v-event_count"]
 
@@ -68,7 +68,7 @@ def test_host_and_site_are_fields_of_every_event() -> None:
     assert (hit.group, hit.value) == ('["web01","root"]', "district-1")
     assert hit.carried == {"host": "web01", "site": "district-1"}
     *_, own = fed(feeder, fields={"User": "root", "host": "GW9", "site": "hue"})
-    assert (own.group, own.value, own.origin) == ('["web01","root"]', "district-1", Origin("district-1", "web01"))
+    assert (own.group, own.value, own.origin) == ('["web01","root"]', "district-1", ("district-1", "web01"))
 
 
 def test_an_event_of_no_known_host_is_in_no_group_of_hosts() -> None:

@@ -9,7 +9,7 @@ import pytest
 from correlator.correlation.clock import Clocks
 from correlator.correlation.counting import Counting
 from correlator.correlation.sliding import Sliding
-from correlator.correlation.state import ID, TIME, Entry, Offsets
+from correlator.correlation.state import ID, TIME, Entry, Hits, Offsets
 from correlator.correlation.tumbling import Tumbling
 from correlator.hitting import records
 from soc.bus.base import Message
@@ -72,8 +72,9 @@ def late_hits_are_dropped(patch: pytest.MonkeyPatch) -> None:
     """What is judged at hits takes nothing from before the clock."""
     take = Sliding.take
 
-    def in_time_only(self: Any, hits: Any, *rest: Any) -> None:
-        take(self, [each for each in hits if each[1] >= self.clock], *rest)
+    def in_time_only(self: Any, hits: Hits, *rest: Any) -> None:
+        kept = [each for each in zip(hits.groups, hits.entries, strict=True) if each[1][TIME] >= self.clock]
+        take(self, Hits([group for group, _ in kept], [entry for _, entry in kept], hits.latest), *rest)
 
     patch.setattr(Sliding, "take", in_time_only)
 
