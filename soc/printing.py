@@ -45,6 +45,12 @@ def moment(time: int) -> str:
         return str(time)
 
 
+def timestamp(time: int) -> str:
+    """Return a time in microseconds as ISO 8601 to the millisecond; one that no calendar holds as its number."""
+    seconds = moment(time)
+    return f"{seconds[:10]}T{seconds[11:-1]}.{time // 1000 % 1000:03}Z" if seconds.endswith("Z") else seconds
+
+
 def progress() -> Progress:
     """Return a progress bar on standard error: bytes of each file read, speed and time left."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())

@@ -21,7 +21,7 @@ from correlator.source import Rule
 from correlator.tools.correlating import MAX_HITS, Account, Accounting, Group, Look
 from soc.clock import SECOND
 from soc.errors import Stop
-from soc.printing import COLOURS, moment, visible
+from soc.printing import COLOURS, moment, timestamp, visible
 
 MAX_GROUPS: Final = 10
 MAX_ENTRIES: Final = 40
@@ -216,13 +216,13 @@ def _group_document(linked: Linked, group: Group) -> dict[str, Any]:
     look = group.best
     return {
         "values": dict(zip(linked.correlation.group_by, orjson.loads(group.values), strict=True)),
-        "start": look.start,
-        "end": look.end,
+        "start": timestamp(look.start),
+        "end": timestamp(look.end),
         "counted": look.counted,
         "holds": look.holds,
         "hits": [
             {
-                "time": entry[TIME],
+                "time": timestamp(entry[TIME]),
                 "id": entry[ID],
                 "rule": linked.correlation.rules[entry[NUMBER]],
                 "host": entry[ORIGIN][HOST],

@@ -45,7 +45,7 @@ class Hit(NamedTuple):
         """Return the JSON-ready form."""
         ref, found = self.rule.ref, self.found
         document: dict[str, Any] = {
-            "time": None if found.time is None else _moment(found.time),
+            "time": None if found.time is None else printing.timestamp(found.time),
             "level": ref.level.label,
             "title": ref.title,
             "rule": ref.id,
@@ -64,14 +64,14 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
         "kind": evidence.kind,
         "group": dict(evidence.group),
-        "start": _moment(evidence.start),
-        "end": _moment(evidence.end),
+        "start": printing.timestamp(evidence.start),
+        "end": printing.timestamp(evidence.end),
         "condition": evidence.condition,
         "counted": evidence.counted,
         "hits": evidence.hits,
         "contributions": [
             {
-                "time": _moment(each.time),
+                "time": printing.timestamp(each.time),
                 "rule": each.rule,
                 "host": each.host,
                 "value": each.value,
@@ -194,12 +194,6 @@ class Rows:
             console.print(Text(f"{hidden:,} more rows: --limit 0 shows all, --min-level fewer", style="dim"))
         if self._left_out:
             console.print(Text(f"{self._left_out:,} more matches than a table holds: take --format jsonl"))
-
-
-def _moment(time: int) -> str:
-    """Return ISO 8601 to the millisecond; a time that no calendar holds as its number."""
-    seconds = printing.moment(time)
-    return f"{seconds[:10]}T{seconds[11:-1]}.{time // 1000 % 1000:03}Z" if seconds.endswith("Z") else seconds
 
 
 def console_of(out: IO[bytes]) -> Console:

@@ -44,3 +44,10 @@ def test_property_any_text_is_shown_without_control_characters(text: str) -> Non
 def test_property_any_time_is_shown(time: int) -> None:
     """A wild clock breaks no table."""
     assert printing.moment(time)
+    assert printing.timestamp(time)
+
+
+def test_a_program_gets_milliseconds() -> None:
+    """ISO 8601, before the epoch as well."""
+    assert printing.timestamp(1_790_000_000_123_999) == "2026-09-21T14:13:20.123Z"
+    assert printing.timestamp(-1) == "1969-12-31T23:59:59.999Z"

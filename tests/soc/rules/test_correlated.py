@@ -1,5 +1,6 @@
 """`soc rules explain` of correlations: why one fired on a recording or did not, for people and for programs."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def test_a_recording_of_nothing_says_so(
 
 
 def test_a_program_reads_the_window_too(rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With times in microseconds, and ids of events."""
+    """With times as `match` writes them, and ids of events."""
     file = recording(tmp_path, *((f"00:{second:02}", "an") for second in (0, 10, 30)), ("01:00", "binh"))
     explain(rules, "Many", file, form="json")
     told = orjson.loads(capsys.readouterr().out)
@@ -191,7 +192,8 @@ def test_a_program_reads_the_window_too(rules: Path, tmp_path: Path, capsys: pyt
     assert told["entered"] == {"00000000-0000-4000-8000-000000000001": 4}
     assert told["group"]["values"] == {"User": "an"}
     assert (told["group"]["counted"], told["group"]["holds"], len(told["group"]["hits"])) == (3, True, 3)
-    assert told["group"]["end"] - told["group"]["hits"][0]["time"] == 30_000_000
+    end, first = (datetime.fromisoformat(each) for each in (told["group"]["end"], told["group"]["hits"][0]["time"]))
+    assert (end - first).total_seconds() == 30
     assert [each["values"] for each in told["groups"]] == [["an"], ["binh"]]
     explain(rules, "By key", file, form="json")
     assert orjson.loads(capsys.readouterr().out)["group"] is None
