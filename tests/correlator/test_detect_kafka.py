@@ -14,7 +14,7 @@ from soc.bus.base import EVENTS, HITS, Bus, Consumer, Message, TopicPartition
 from soc.clock import SECOND, SystemClock
 from soc.events import to_wire
 from soc.metrics import Metrics
-from soc.settings import BusSettings, Settings
+from soc.settings import BusSettings, CorrelateSettings, Settings
 from soc.testing import make_event
 from tests.correlator.conftest import HEAD
 from tests.correlator.plans import linked, plan_of
@@ -45,7 +45,10 @@ async def test_the_clock_goes_on_where_nothing_happens(kafka_service: KafkaAddre
     file.write_text(HEAD + "    sel:\n        Action: login_failed\n    condition: sel\n")
     rules = RuleSet(compile_files([file], {}).rules, plan=plan_of(linked(("User",))))
     url = f"kafka://{kafka_service.bootstrap}"
-    settings = Settings(bus=BusSettings(url=url, partitions=PARTITIONS, prefix=f"{uuid.uuid4().hex[:8]}."))
+    settings = Settings(
+        bus=BusSettings(url=url, partitions=PARTITIONS, prefix=f"{uuid.uuid4().hex[:8]}."),
+        correlate=CorrelateSettings(clock_difference_seconds=100.0),  # what is read sooner is said by its own time
+    )
     async with connect(settings.bus, Metrics(), SystemClock()) as bus, bus.consumer("detect", [EVENTS]) as consumer:
         detector = Detector(settings, rules, bus, Metrics(), SystemClock())
         detector.follow(consumer)

@@ -49,7 +49,7 @@ def with_rules(settings: Settings, tmp_path: Path) -> Settings:
 async def running(*stages: DetectStage | CorrelateStage | ForwardStage) -> AsyncIterator[None]:
     """Run the stages while the block runs, then stop them and wait."""
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group, asyncio.timeout(60):
+    async with asyncio.TaskGroup() as group, asyncio.timeout(240):
         for stage in stages:
             group.create_task(stage.run(stop))
         yield
@@ -58,7 +58,7 @@ async def running(*stages: DetectStage | CorrelateStage | ForwardStage) -> Async
 
 async def count(read: Read, topic: str, wanted: int) -> list[Record]:
     """Wait until a topic has so many records, bounded, and return them."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while len(records := await read(topic)) < wanted and time.monotonic() < until:  # noqa: ASYNC110 - another task fills it
         await asyncio.sleep(0.02)
     assert len(records) == wanted
@@ -145,7 +145,7 @@ async def test_a_stop_does_not_wait_for_the_first_load(
     async with running(stage):
         await asyncio.sleep(0.5)
     assert stage.unready() == COMPILING
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 120  # of the 600 s that the compiler sleeps
 
 
 async def test_without_rules_the_stage_refuses_to_start(settings: Settings, bus: FlakyBus, metrics: Metrics) -> None:
@@ -199,7 +199,7 @@ async def publish_failures(bus: FlakyBus, numbers: range, source: str) -> None:
 
 async def correlated(read: Read, wanted: int) -> list[Match]:
     """Wait until there are so many matches of correlations, and return them."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     found: list[Match] = []
     while len(found) < wanted and time.monotonic() < until:
         await asyncio.sleep(0.05)
