@@ -239,7 +239,7 @@ async def test_what_a_rule_costs_is_told(
     await detector.detect([])
     (rule,) = detector.rules.rules
     assert value(metrics, "rule_evaluations_total", rule=rule.ref.id) >= 1
-    assert 0 < value(metrics, "rule_cost_seconds_total", rule=rule.ref.id) < 60  # seconds, whatever else the machine does
+    assert 0 < value(metrics, "rule_cost_seconds_total", rule=rule.ref.id) < 60
     assert 1 <= value(metrics, "events_undecided_total") <= 10
     assert value(metrics, "values_judged_total") >= 1
 
