@@ -1,5 +1,5 @@
-"""A member of a group in a process of its own: `reader.py SETTINGS GROUP TOPIC`. It polls; "commit" commits its first
-batch and prints the outcome.
+"""A member of a group in a process of its own: `reader.py SETTINGS GROUP TOPIC`. It polls, prints "read" when it has its
+first batch, and polls no more; "commit" commits that batch and prints the outcome.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ async def main() -> None:
         while not told.done():
             try:
                 records = await consumer.poll(500, 0.05) if not first else []
-                first = first or records
+                if records:
+                    first = records
+                    print("read", flush=True)
                 await asyncio.sleep(0.01)
             except VonggacError as error:
                 print(repr(error), file=sys.stderr)
