@@ -131,8 +131,6 @@ class Counting(Sliding[Measured]):
         time, until, span = disturbed.first, disturbed.last + self.span, self.span
         if all(self._needless(group, bucket * span) for bucket in range(time // span, (until - 1) // span + 1)):
             return
-        if not self._could(group, time):
-            return
         at, end = bisect_left(group, (time,)), bisect_left(group, (until,))
         start = stop = bisect_left(group, (time - span + 1,))
         measure = self._measure()
@@ -149,7 +147,7 @@ class Counting(Sliding[Measured]):
             at = stop
 
     def _could(self, group: Measured, time: int) -> bool:
-        """Return whether the condition could be true at a hit of this time or later: of all hits together it would be."""
+        """See Sliding._could: of all hits together it would be true."""
         start = bisect_left(group, (time - self.span + 1,))
         if group.measure is None:
             self._begin_measure(group, group[-1][TIME] - self.span)

@@ -110,6 +110,10 @@ class Sliding(State, Generic[G]):
         """Take one hit and judge what it may complete. Return 1, or 0 for a copy of one that is held."""
 
     @abstractmethod
+    def _could(self, group: G, time: int) -> bool:
+        """Return False only where the condition holds at no hit of this time or later; more hits never make it False."""
+
+    @abstractmethod
     def _judge(self, group: G, key: str, disturbed: "Disturbed") -> None:
         """Judge every hit less than a timespan after those that came behind others."""
 
@@ -178,9 +182,12 @@ class Sliding(State, Generic[G]):
     def _judge_disturbed(self) -> None:
         for key, disturbed in self._disturbed.items():
             group = self.groups[key]
-            self.tally.hits -= self._drop(group, self.clock - self.span + 1)  # or it would count when it was looked at
-            if self._first(group) is not None:
-                self._judge(group, key, disturbed)
+            if self._could(group, disturbed.first):
+                self.tally.hits -= self._drop(
+                    group, self.clock - self.span + 1
+                )  # or it would count when it was looked at
+                if self._first(group) is not None:
+                    self._judge(group, key, disturbed)
 
     # Groups ---------------------------------------------------------------------------------------------------------
 

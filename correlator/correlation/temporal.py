@@ -75,10 +75,12 @@ class Temporal(Sliding[Lanes]):
             self._holds(group, key, entry, entry)
         return 0
 
+    def _could(self, group: Lanes, time: int) -> bool:  # noqa: ARG002 - any hit will do
+        """See Sliding._could: hits of enough rules are there."""
+        return self._says(sum(1 << number for number, lane in enumerate(group.lanes) if lane))
+
     def _judge(self, group: Lanes, key: str, disturbed: Disturbed) -> None:
         """See Sliding._judge: in one pass over the hits, with the latest of each rule up to there."""
-        if not self._says(sum(1 << number for number, lane in enumerate(group.lanes) if lane)):
-            return
         hits = sorted(entry for lane in group.lanes for entry in self._range(lane, disturbed))
         latest = [_last_before(lane, disturbed.first) for lane in group.lanes]
         at = 0
@@ -170,10 +172,9 @@ class Ordered(Temporal):
         self._from = self._need - 1  # a hit of an earlier rule ends no such row
 
     def _judge(self, group: Lanes, key: str, disturbed: Disturbed) -> None:
-        if self._says(sum(1 << number for number, lane in enumerate(group.lanes) if lane)):
-            for lane in group.lanes[self._from :]:
-                hits = self._range(lane, disturbed)
-                self._hold_all(group, key, (at for at in hits if self._is_true(group, at)), disturbed.arrived)
+        for lane in group.lanes[self._from :]:
+            hits = self._range(lane, disturbed)
+            self._hold_all(group, key, (at for at in hits if self._is_true(group, at)), disturbed.arrived)
 
     def _at_newest(self, group: Lanes, at: Entry) -> bool:
         return self._is_true(group, at)
