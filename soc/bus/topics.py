@@ -20,8 +20,8 @@ MAX_METADATA = 4_000
 def shape_of(topic: str, settings: BusSettings) -> TopicShape:
     """Return how `topic` is created. An existing topic keeps the partitions that it has."""
     partitions = _FIXED_PARTITIONS.get(topic, settings.partitions)
-    hours = settings.hits_retention_hours if topic == HITS else 0
-    return TopicShape(partitions, (hours or settings.retention_hours) * HOUR, settings.retention_bytes)
+    hours, size = (settings.hits_retention_hours, settings.hits_retention_bytes) if topic == HITS else (0, 0)
+    return TopicShape(partitions, (hours or settings.retention_hours) * HOUR, size or settings.retention_bytes)
 
 
 def partition_for(key: bytes, partitions: int) -> int:

@@ -23,6 +23,8 @@ class BusSettings(Section):
     """How long soc.hits is kept; 0: what correlations need, max_timespan_hours + retention_hours + lateness_seconds."""
     retention_bytes: Annotated[int, Field(ge=0)] = 5_000_000_000
     """How many bytes a topic keeps, all partitions together (Kafka: divided among them)."""
+    hits_retention_bytes: Annotated[int, Field(ge=0)] = 0
+    """How many bytes soc.hits keeps; 0: as many as any topic. About 110 a hit, over the longest timespan in use."""
     segment_bytes: Annotated[int, Field(ge=65_536)] = 64_000_000
     """SQLite: a segment file is closed at this size; retention removes whole files."""
     segment_seconds: Annotated[int, Field(ge=1)] = 3600

@@ -20,6 +20,9 @@ def test_shapes() -> None:
     longer = settings.model_copy(update={"hits_retention_hours": 9})
     assert shape_of(HITS, longer) == TopicShape(6, 9 * 3600, 1000)
     assert shape_of(EVENTS, longer) == shape_of(EVENTS, settings)
+    larger = settings.model_copy(update={"hits_retention_bytes": 5000})
+    assert shape_of(HITS, larger) == TopicShape(6, 7200, 5000)
+    assert shape_of(EVENTS, larger) == shape_of(EVENTS, settings)
 
 
 @given(
