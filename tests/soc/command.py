@@ -2,14 +2,14 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
+
+from tests.services.process import Port
 
 
 class Command:
@@ -17,7 +17,8 @@ class Command:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tcp, self.console, *self.health = free_ports(5)
+        self._ports = [Port() for _ in range(5)]  # ours until the end
+        self.tcp, self.console, *self.health = (port.number for port in self._ports)
         roles = zip(("COLLECT", "CORRELATE", "ALERT"), self.health, strict=True)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SOC_")},
@@ -33,7 +34,7 @@ class Command:
         """Run to the end."""
         command, environment = self._line(arguments), self._with(settings)
         return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
@@ -74,7 +75,7 @@ class Command:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(20)
+                    process.wait(60)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
@@ -88,16 +89,7 @@ class Command:
         return [sys.executable, "-m", "soc", *arguments]
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody has now, all different."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def wait_until(condition: object, seconds: float = 40) -> None:
+def wait_until(condition: object, seconds: float = 120) -> None:
     """Return once the condition holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator] # a callable

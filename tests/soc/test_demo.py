@@ -29,7 +29,7 @@ def test_the_demo_shows_alerts_and_ends_on_ctrl_c(soc: Command) -> None:
     assert any("SSH Login Failed" in line for line in output), "".join(output) + soc.errors
     assert any("PostgreSQL Superuser's Password Guessed" in line for line in output), "".join(output) + soc.errors
     demo.send_signal(signal.SIGINT)
-    assert demo.wait(30) == 0
+    assert demo.wait(60) == 0
     wait_until(lambda: not any(soc.page(port, "/health/live") for port in soc.health))
 
 
@@ -39,7 +39,7 @@ def test_ctrl_c_is_heard_while_the_service_is_not_ready(soc: Command) -> None:
     demo = soc.start("demo", ".", SOC_BUS__URL="kafka://127.0.0.1:1")
     wait_until(lambda: soc.page(soc.health[0], "/health/live"))
     demo.send_signal(signal.SIGINT)
-    assert demo.wait(20) == 0
+    assert demo.wait(60) == 0
 
 
 def test_every_line_is_a_message(tmp_path: Path) -> None:

@@ -10,30 +10,30 @@ import pytest
 from soc.errors import Stop
 from soc.health import Health
 from soc.metrics import Metrics
-
-
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.services.process import Port
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Health, httpx.AsyncClient]]:
     """A health server and a client of it."""
-    metrics, stop, port = Metrics(), asyncio.Event(), free_port()
+    metrics, stop, ours = Metrics(), asyncio.Event(), Port()
+    port = ours.number
     health = Health(metrics)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, asyncio.TaskGroup() as tasks:
         tasks.create_task(health.serve("127.0.0.1", port, stop))
-        for _ in range(100):
-            try:
-                await client.get("/health/live")
-                break
-            except httpx.ConnectError:
+        async with asyncio.timeout(60):
+            while not await _answers(client):  # noqa: ASYNC110 - the server sets no event
                 await asyncio.sleep(0.02)
         yield health, client
         stop.set()
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        await client.get("/health/live")
+    except httpx.ConnectError:
+        return False
+    return True
 
 
 async def test_a_process_that_is_starting_is_live_and_not_ready(served: tuple[Health, httpx.AsyncClient]) -> None:

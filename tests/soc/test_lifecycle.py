@@ -70,7 +70,7 @@ async def test_one_that_does_not_close_is_left_after_the_bound(monkeypatch: pyte
 async def test_opening_waits_for_what_is_away_and_says_so() -> None:
     """The reason is told, and "" once it is there."""
     clock, told, journal = ManualClock(), list[str](), list[str]()
-    async with Lifecycle(clock) as life, asyncio.timeout(5):
+    async with Lifecycle(clock) as life, asyncio.timeout(60):
         opening = asyncio.ensure_future(life.open("a", Resource("a", journal, failures=2), told.append))
         while not opening.done():
             await asyncio.sleep(0)
@@ -84,7 +84,7 @@ async def test_sighup_asks_for_a_reload() -> None:
     stop = asyncio.Event()
     reload = lifecycle.reload_on_signal(stop)
     os.kill(os.getpid(), signal.SIGHUP)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await reload.wait()
     asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
     assert not stop.is_set()
@@ -97,7 +97,7 @@ async def test_sighup_of_a_terminal_that_went_stops(monkeypatch: pytest.MonkeyPa
     reload = lifecycle.reload_on_signal(stop)
     monkeypatch.setattr(os, "isatty", lambda _: False)
     os.kill(os.getpid(), signal.SIGHUP)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await stop.wait()
     asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
     assert not reload.is_set()
@@ -157,5 +157,5 @@ async def test_a_stage_that_does_not_end_is_cancelled_after_the_bound(monkeypatc
 
     stop = asyncio.Event()
     stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await run_together({"deaf": deaf}, stop)

@@ -103,6 +103,6 @@ def test_ctrl_c_ends_everything_at_once() -> None:
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["working\n"] * 2  # both are forked and at work
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=10)  # its end closes the pipes, which the workers hold too
+    _, errors = process.communicate(timeout=50)  # its end closes the pipes, which the workers hold too
     assert errors.count("Traceback") == 1
     assert errors.endswith("KeyboardInterrupt\n")

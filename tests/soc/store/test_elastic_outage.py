@@ -19,7 +19,7 @@ from tests.services.elastic import Elastic
 from tests.soc.store.contract import CREATED, EXISTS, UPDATED, placed
 from tests.soc.store.test_elastic import call
 
-TIMEOUT = 3.0
+TIMEOUT = 6.0
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elastic]:
 
 @pytest.fixture
 async def store(node: Elastic, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """A store that waits three seconds for its node."""
+    """A store that waits some seconds for its node."""
     if node.pid is None:
         await asyncio.to_thread(node.start)
     prefix = f"t{abs(hash(request.node.name))}"[:20]
@@ -56,7 +56,7 @@ async def patiently(store: Store) -> None:
 async def everything_is_retry(store: Store, longest: float) -> None:
     """Check that each call says within `longest` seconds that the store is away."""
     started = time.monotonic()
-    batch = [placed(number) for number in range(3000)]  # several requests; only the first waits
+    batch = [placed(number) for number in range(3000)]  # six requests; only the first waits
     calls = (
         store.match_places(batch[:1]),
         store.get_keys(["key"]),
@@ -87,7 +87,7 @@ async def test_acknowledged_writes_survive_a_kill(node: Elastic, store: Store) -
     assert stored
     assert await store.put_alerts([(replace(alert, count=2), stored.version)]) == [UPDATED]
     await asyncio.to_thread(node.kill)
-    await everything_is_retry(store, TIMEOUT + 3)
+    await everything_is_retry(store, 3 * TIMEOUT)
     await asyncio.to_thread(node.restart)
     await patiently(store)
     assert await store.match_places(matches) == [match.place for match in matches]
@@ -105,7 +105,7 @@ async def test_a_frozen_node_is_retry_in_time(node: Elastic, store: Store) -> No
     await store.add_matches([placed(0)])
     await asyncio.to_thread(node.pause)
     try:
-        await everything_is_retry(store, TIMEOUT + 3)
+        await everything_is_retry(store, 3 * TIMEOUT)
     finally:
         await asyncio.to_thread(node.resume)
     await patiently(store)

@@ -60,7 +60,7 @@ def writer(settings: StoreSettings, first: int, last: int) -> "subprocess.Popen[
 
 def answers_of(process: "subprocess.Popen[str]") -> dict[int, Sequence[str]]:
     """Wait for its end; return the complete lines that it printed."""
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=200)[0]
     lines = [line.split() for line in output.splitlines(keepends=True) if line.endswith("\n")]
     return {int(number): answers for number, *answers in lines}
 
@@ -134,7 +134,7 @@ async def test_a_lock_held_too_long_is_retry(settings: StoreSettings) -> None:
         first, other = await store.add_matches([placed(1), placed(2, time=NOW - 40 * 86_400_000_000)])
         assert (first.answer, other) == (Answer.RETRY, CREATED)
         assert "locked" in first.reason
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
         holder.execute("ROLLBACK")
         holder.close()
         assert await store.add_matches([placed(1)]) == [CREATED]
