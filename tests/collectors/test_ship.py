@@ -151,13 +151,13 @@ async def test_a_message_does_not_wait_for_company(metrics: Metrics) -> None:
     """A lone message is handed out after the batch's time, a whole batch at once."""
     intake = Intake(1000, metrics)
     intake.put([b"x"] * 7, NOW, "tcp", "a")
-    assert len(await asyncio.wait_for(intake.take(5, 60), 5)) == 5
-    assert len(await asyncio.wait_for(intake.take(5, 0.01), 5)) == 2
+    assert len(await asyncio.wait_for(intake.take(5, 600), 60)) == 5
+    assert len(await asyncio.wait_for(intake.take(5, 0.01), 60)) == 2
     waiting = asyncio.ensure_future(intake.take(5, 0.01))
     await asyncio.sleep(0.01)
     assert not waiting.done()
     intake.put([b"x"], NOW, "tcp", "a")
-    assert len(await asyncio.wait_for(waiting, 5)) == 1
+    assert len(await asyncio.wait_for(waiting, 60)) == 1
     intake.close()
     await eventually(lambda: intake.closed)
     assert await intake.take(5, 60) == []
