@@ -45,7 +45,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def bus(tmp_path: Path, metrics: Metrics) -> AsyncIterator[Bus]:
     """An open, empty bus with two partitions."""
-    settings = BusSettings(url=f"sqlite:///{tmp_path}/bus", partitions=2, publish_timeout=5)
+    settings = BusSettings(url=f"sqlite:///{tmp_path}/bus", partitions=2)
     async with buses.connect(settings, metrics, SystemClock()) as opened:
         yield opened
 
@@ -66,7 +66,7 @@ async def beside(run: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def until(predicate: Callable[[], object], seconds: float = 20) -> None:
+async def until(predicate: Callable[[], object], seconds: float = 100) -> None:
     """Wait until the predicate holds."""
     async with asyncio.timeout(seconds):
         while not predicate():  # noqa: ASYNC110 - what is waited for knows nothing of events
@@ -87,6 +87,6 @@ async def values_of(bus: Bus, topic: str) -> list[dict[str, Any]]:
 
 async def caught_up(bus: Bus, group: str, topic: str) -> None:
     """Wait until the group has committed everything."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while sum((await bus.lag(group, topic)).values()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)

@@ -17,7 +17,7 @@ from tests.alerting.conftest import beside
 
 def settings_for(url: str, **changes: object) -> NationalSettings:
     """Return settings that lead to the mock at `url`."""
-    given = {"url": f"{url}/api/v1/messages", "province": "Quảng Trị", "timeout": 2.0, **changes}
+    given = {"url": f"{url}/api/v1/messages", "province": "Quảng Trị", "timeout": 60.0, **changes}
     return NationalSettings.model_validate(given)
 
 

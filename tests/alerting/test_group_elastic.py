@@ -27,7 +27,7 @@ SETTINGS = Settings(alert=AlertSettings(window_seconds=60))
 @pytest.fixture
 async def store(elastic_service: ElasticAddress, metrics: Metrics, clock: ManualClock) -> AsyncIterator[Store]:
     """A store with indices of its own."""
-    settings = StoreSettings(url=elastic_service.url, prefix=f"t{uuid.uuid4().hex[:12]}")
+    settings = StoreSettings(url=elastic_service.url, prefix=f"t{uuid.uuid4().hex[:12]}", timeout=60)
     async with stores.connect(settings, metrics, clock) as opened:
         yield opened
 

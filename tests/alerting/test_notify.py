@@ -31,7 +31,7 @@ async def notifying(bus: Bus, metrics: Metrics, hook: Hook, name: str = "hook") 
     """Run a notifier of the hook; give its group."""
     receiver = WebhookReceiver(name=name, url=hook.url, min_level="high")
     group = group_of(receiver)
-    async with Poster(5) as poster, bus.consumer(group, [ALERTS]) as consumer:
+    async with Poster(60) as poster, bus.consumer(group, [ALERTS]) as consumer:
         clock = SystemClock()
         notify = Notify(receiver, sender_of(receiver, poster), bus, consumer, metrics=metrics, clock=clock)
         async with beside(work(consumer, notify.handle, bus=bus, metrics=metrics, clock=clock, name=group, idle=0.05)):

@@ -17,6 +17,7 @@ from soc.metrics import Metrics
 from soc.testing import ManualClock
 from tests.alerting.conftest import beside, caught_up, until, values_of
 from tests.alerting.nationals import pushing, received, settings_for, urgent_content, write
+from tests.services.process import Port
 
 URGENT = TopicPartition(NATIONAL, 0)
 
@@ -81,12 +82,12 @@ async def test_a_failing_other_side_gets_everything_in_order_once(bus: Bus, metr
 
 async def test_an_other_side_that_is_away_is_waited_for(bus: Bus, metrics: Metrics) -> None:
     """Nobody listens; once somebody does, everything arrives."""
-    async with running("127.0.0.1", 0) as (url, _):
-        port = int(url.rpartition(":")[2])
+    port = Port()
+    url = f"http://127.0.0.1:{port.number}"
     async with pushing(bus, settings_for(url), metrics):
         await write(bus, 0, 1)
         await until(lambda: metrics.national_messages.labels("urgent", "failed")._value.get() > 1)
-        async with running("127.0.0.1", port) as (_, mock):
+        async with running("127.0.0.1", port.number) as (_, mock):
             await caught_up(bus, GROUP, NATIONAL)
             assert received(mock) == contents(0, 1)
 
@@ -116,12 +117,12 @@ async def test_a_content_refused_for_good_is_parked_and_its_number_taken(bus: Bu
 
 async def test_away_then_failing_then_refusing_one_loses_nothing_else(bus: Bus, metrics: Metrics) -> None:
     """The whole story of a bad day: everything else arrives, in order, once; one dead letter."""
-    async with running("127.0.0.1", 0) as (url, _):
-        port = int(url.rpartition(":")[2])
+    port = Port()
+    url = f"http://127.0.0.1:{port.number}"
     async with pushing(bus, settings_for(url), metrics, batch=3):
         await write(bus, *range(4))
         await until(lambda: metrics.national_messages.labels("urgent", "failed")._value.get() > 0)
-        async with running("127.0.0.1", port) as (_, mock):
+        async with running("127.0.0.1", port.number) as (_, mock):
             mock.control = Control(fail=4)
             await write(bus, *range(4, 8))
             await until(lambda: mock.ledger.counters()["failed"] == 4)
@@ -198,7 +199,7 @@ async def test_a_zombie_and_its_successor_give_the_same_numbers(bus: Bus) -> Non
     chance = random.Random(7)
     await write(bus, *(chance.randrange(30) for _ in range(60)))
     records = await bus.read(URGENT, 0, 100)
-    async with running("127.0.0.1", 0) as (url, mock), Poster(5) as poster:
+    async with running("127.0.0.1", 0) as (url, mock), Poster(60) as poster:
         mock.ledger.refuse("content-3")
         commits: dict[int, str] = {0: ""}
         for _ in range(20):
@@ -221,7 +222,7 @@ async def test_a_batch_that_comes_again_shorter_commits_the_number_of_its_end(bu
     """Three of four records were sent before the failure; the next poll brings two: their number is committed."""
     await write(bus, 0, 1, 2, 3)
     records = await bus.read(URGENT, 0, 10)
-    async with running("127.0.0.1", 0) as (url, mock), Poster(5) as poster:
+    async with running("127.0.0.1", 0) as (url, mock), Poster(60) as poster:
         push = by_hand(bus, url, poster)
         await push.handle(records[:1])
         assert '"seq":1' in (await push.handle(records[:1]))[URGENT]
@@ -245,6 +246,7 @@ async def test_heartbeats_carry_the_last_number_of_each_stream(bus: Bus, metrics
         await until(mock.ledger.heartbeats)
         await write(bus, 0, 1)
         await caught_up(bus, GROUP, NATIONAL)
+        await until(lambda: clock._sleepers)
         clock.advance(60)
         await until(lambda: mock.ledger.heartbeats()[0]["number"] == 2)
         (beat,) = mock.ledger.heartbeats()

@@ -61,14 +61,14 @@ async def reporting(bus: Bus, store: Store, metrics: Metrics, clock: ManualClock
 async def begun(bus: Bus) -> None:
     """Wait until the stage has committed where its summaries begin."""
     consumer = bus.consumer(GROUP, [ALERTS])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while not await consumer.committed(FIRST):  # noqa: ASYNC110 - the bus knows nothing of events
             await asyncio.sleep(0.01)
 
 
 async def national(bus: Bus, count: int) -> list[dict[str, Any]]:
     """Wait for so many contents, and return them with their partition."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while len(found := await values_of(bus, NATIONAL)) < count:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
     return found

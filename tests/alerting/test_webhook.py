@@ -18,7 +18,7 @@ CHANGE = AlertChange(ALERT.id, 3, "raised", Level.HIGH, NOW, ALERT)
 
 async def test_an_alert_is_posted_with_its_key_and_our_headers() -> None:
     """The key comes from alert and revision; Vietnamese survives; nothing in the body acts as HTML or escape."""
-    async with hooked() as hook, Poster(5) as poster:
+    async with hooked() as hook, Poster(60) as poster:
         receiver = WebhookReceiver(name="chat", url=hook.url, headers={"X-Token": SecretStr("t")})
         await WebhookSender(receiver, poster).tell(CHANGE)
     ((key, body),) = hook.got
@@ -63,7 +63,7 @@ def test_the_body_is_json_in_which_no_html_begins() -> None:
 @pytest.mark.parametrize("status", [400, 404, 409, 410, 413, 422])
 async def test_a_refusal_of_the_message_is_final(status: int) -> None:
     """4xx that judge the message: a dead letter that says what the other side said, made visible."""
-    async with hooked() as hook, Poster(5) as poster:
+    async with hooked() as hook, Poster(60) as poster:
         hook.script = [status]
         with pytest.raises(DeadLetter, match=rf"HTTP {status}: said \\x1b\[2J"):
             await poster.post(hook.url, b"{}", {})
@@ -72,7 +72,7 @@ async def test_a_refusal_of_the_message_is_final(status: int) -> None:
 @pytest.mark.parametrize("status", [301, 401, 403, 407, 408, 425, 429, 500, 502, 503])
 async def test_anything_else_is_tried_again(status: int) -> None:
     """Timeouts, limits, credentials, redirects and failures of the server."""
-    async with hooked() as hook, Poster(5) as poster:
+    async with hooked() as hook, Poster(60) as poster:
         hook.script = [status]
         with pytest.raises(Retry, match=f"HTTP {status}"):
             await poster.post(hook.url, b"{}", {})
@@ -80,7 +80,7 @@ async def test_anything_else_is_tried_again(status: int) -> None:
 
 async def test_a_server_may_say_how_long_to_wait() -> None:
     """Retry-After in seconds is obeyed up to a minute."""
-    async with hooked() as hook, Poster(5) as poster:
+    async with hooked() as hook, Poster(60) as poster:
         hook.script, hook.headers = [503], {"Retry-After": "3600"}
         with pytest.raises(SlowDown) as slow:
             await poster.post(hook.url, b"{}", {})

@@ -37,7 +37,7 @@ pytestmark = [
 def settings(elastic_service: ElasticAddress) -> Iterator[StoreSettings]:
     """Indices of the test's own, removed afterwards: a node has room for a thousand."""
     prefix = f"t{uuid.uuid4().hex[:12]}"
-    yield StoreSettings(url=elastic_service.url, prefix=prefix, retention_days=90, timeout=20)
+    yield StoreSettings(url=elastic_service.url, prefix=prefix, retention_days=90, timeout=60)
     names = indices_of(elastic_service.url, prefix)
     if names:
         call(elastic_service.url, "DELETE", "/" + ",".join(names))
@@ -51,7 +51,7 @@ def call(url: str, method: str, path: str, body: Any = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"content-type": "application/json"}
     request = urllib.request.Request(url + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 

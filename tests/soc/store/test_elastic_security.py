@@ -33,7 +33,7 @@ async def door(plain_settings: StoreSettings, tmp_path: Path) -> AsyncIterator[D
 def behind(door: Door, plain: StoreSettings, tmp_path: Path, **changes: Any) -> StoreSettings:
     """Return settings that open the door."""
     fitting = {"url": door.url, "prefix": plain.prefix, "ca_file": str(tmp_path / "door.pem"), "api_key": "key"}
-    return StoreSettings(**{**fitting, "timeout": 20, **changes})
+    return StoreSettings(**{**fitting, "timeout": 60, **changes})
 
 
 async def test_an_api_key_opens_the_door(door: Door, plain_settings: StoreSettings, tmp_path: Path) -> None:
