@@ -110,7 +110,7 @@ class Province:
         self.journal.note(f"killed {program.name} at event {acknowledged(self.folder)}")
         program.start()
 
-    async def ready(self, program: Program, seconds: float = 60.0) -> None:
+    async def ready(self, program: Program, seconds: float = 120.0) -> None:
         """Return once it is ready. Raises AssertionError with its log."""
         await until(lambda: asyncio.to_thread(program.ready), seconds, program)
 

@@ -41,7 +41,7 @@ class Storm:
             await misfortune()
             await self._flowing()  # what a killed publisher had landed is acknowledged by now
             await asyncio.to_thread(province.publisher.stop)
-            await province.drain(120)
+            await province.drain(300)
             self._calm.set()
             failing.cancel()
 
@@ -60,7 +60,7 @@ class Storm:
     async def judge(self, tombstones: int = 0) -> dict[str, int]:
         """Stop the roles and compare with a run in peace. Raises AssertionError with all that is wrong."""
         province, outside = self.province, self.outside
-        await province.drain(60)  # what the analyst still did
+        await province.drain(300)  # what the analyst still did
         for program in province.programs:
             await asyncio.to_thread(program.stop)
         async with province.bus() as bus:
@@ -158,7 +158,7 @@ class Storm:
             async def little() -> bool:
                 return await self.province.lag(bus, group, topic) < 60
 
-            await until(little, 20, what=f"{group} taken over")
+            await until(little, 60, what=f"{group} taken over")
         self.takeovers += 1
         self.province.journal.note(f"{group} was taken over")
 
