@@ -31,7 +31,7 @@ _SETTINGS = {
     "broker.heartbeat.interval.ms": "500",
 }
 _LOGGING = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")
-_METADATA, _VERSION, _CORRELATION = 3, 1, 7
+_METADATA, _FIND_COORDINATOR, _VERSION, _CORRELATION = 3, 10, 1, 7
 _ANSWER_SECONDS = 5.0
 
 
@@ -82,9 +82,18 @@ class Kafka(Service):
             raise ServiceError(f"kafka's storage was not formatted:\n{done.stdout}{done.stderr}")
 
     def _answers(self) -> bool:
-        """Tell whether a metadata request (Kafka protocol, Metadata v1, no topics) names a broker."""
-        body = struct.pack(">hhihi", _METADATA, _VERSION, _CORRELATION, -1, 0)  # no client id, no topic
+        """Tell whether it names a broker, and a coordinator for a group: it makes the topic of commits for that first."""
+        brokers = self._ask(_METADATA, struct.pack(">i", 0), ">i")  # no topic
+        if not brokers or not brokers[0]:
+            return False
+        answer = self._ask(_FIND_COORDINATOR, struct.pack(">h5sb", 5, b"ready", 0), ">ih")
+        return answer is not None and answer[1] == 0  # throttle time, error
+
+    def _ask(self, what: int, body: bytes, answer: str) -> tuple[int, ...] | None:
+        """Return the beginning of the answer to a request of the Kafka protocol; None where there is none."""
+        request = struct.pack(">hhih", what, _VERSION, _CORRELATION, -1) + body  # no client id
+        size = struct.calcsize(answer)
         with socket.create_connection(("127.0.0.1", self.port), _ANSWER_SECONDS) as connection:
-            connection.sendall(struct.pack(">i", len(body)) + body)
-            answer = connection.makefile("rb").read(12)
-        return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0  # size, correlation, number of brokers
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            read = connection.makefile("rb").read(8 + size)  # size and correlation stand before it
+        return struct.unpack(answer, read[8:]) if len(read) == 8 + size else None
