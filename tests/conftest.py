@@ -3,14 +3,17 @@
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.services import shared
 
 # Property tests ---------------------------------------------------------------------------------------------------
 
-settings.register_profile("test", deadline=None)  # a busy machine is no failure
-settings.register_profile("fuzz", deadline=None, max_examples=5_000)
+# A busy machine is no failure, and the same code has the same examples; `make fuzz` looks for others.
+settings.register_profile(
+    "test", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("fuzz", deadline=None, derandomize=False, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 # The run ------------------------------------------------------------------------------------------------------------
