@@ -404,9 +404,9 @@ class BusContract:
         if spare.assignment():
             one, spare = spare, one
         started, busy = time.monotonic(), time.process_time()
-        assert await spare.poll(500, 1.0) == []
-        assert time.monotonic() - started > 0.9
-        assert time.process_time() - busy < 0.5
+        assert await spare.poll(500, 3.0) == []
+        assert time.monotonic() - started > 2.9
+        assert time.process_time() - busy < 1.5  # room for a collection of all the garbage of the tests before
         await spare.rewind()
         await one.aclose()
         async with spare:
