@@ -11,7 +11,7 @@ from correlator.correlation.counting import Counted, Distinct, Summed
 from correlator.correlation.hits import Correlated, Detected, Hit, Origin
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Kind
-from correlator.correlation.state import NEVER, Bounds, Feed, Found, Outcome, State, Tally, hits_of
+from correlator.correlation.state import NEVER, Bounds, Columns, Feed, Found, Outcome, State, Tally, hits_of
 from correlator.correlation.temporal import Ordered, Temporal
 from correlator.correlation.tumbling import Tumbling
 from soc.clock import SECOND
@@ -124,12 +124,10 @@ class Partition:
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
-    def _take(
-        self, version: str, hits: Sequence[Any], origins: Sequence[Origin], offset: int, outcome: Outcome
-    ) -> None:
+    def _take(self, version: str, hits: Columns, origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
         state = self._states.get(version)
         if state is None:
-            self._unknown += len(hits)
+            self._unknown += len(hits[0])
             return
         before = len(outcome.found)
         state.take(hits_of(hits, origins), offset, outcome)

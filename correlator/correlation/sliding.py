@@ -236,8 +236,13 @@ class Sliding(State, Generic[G]):
 
     def _cleared(self, entries: list[Entry], before: int) -> int:
         """Take out those before a time that arrived before it too; return how many."""
-        end = bisect_left(entries, (before,))
-        kept = [entry for entry in entries[:end] if entry[ARRIVAL] >= before]
+        end, kept = 0, []
+        for entry in entries:
+            if entry[TIME] >= before:
+                break
+            end += 1
+            if entry[ARRIVAL] >= before:
+                kept.append(entry)
         entries[:end] = kept
         return end - len(kept)
 

@@ -24,8 +24,8 @@ VALUE: Final = 4
 ORIGIN: Final = 5
 CARRIED: Final = 6
 
-RawHit = Sequence[Any]
-"""A hit as it stands on the wire: group, time, id, arrival, number, value, origin's position, carried."""
+Columns = Sequence[Sequence[Any]]
+"""Hits as they stand on the wire: groups, times, ids, arrivals, numbers, values, positions of origins, what is carried."""
 
 
 class Hits(NamedTuple):
@@ -36,19 +36,20 @@ class Hits(NamedTuple):
     latest: int
 
 
-def hits_of(written: Sequence[RawHit], origins: Sequence[Origin]) -> Hits:
+def hits_of(written: Columns, origins: Sequence[Origin]) -> Hits:
     """Read the hits of one correlation, of which there is one at least.
 
-    Raises TypeError, ValueError or LookupError where one is malformed: nothing of the record is taken then. In columns:
-    most of the work on a hit would else be to take it apart.
+    Raises TypeError, ValueError or LookupError where one is malformed: nothing of the record is taken then.
     """
-    groups, times, ids, arrivals, numbers, values, places, carried = zip(*written, strict=True)
+    groups, times, ids, arrivals, numbers, values, places, carried = written
     if not {*map(type, times), *map(type, arrivals)} <= {int}:
         raise TypeError("times are integers")
     if not {*map(type, groups), *map(type, ids)} <= {str}:
         raise TypeError("groups and ids are text")
     origin = map(origins.__getitem__, places)
     entries = list(zip(times, ids, arrivals, numbers, values, origin, carried, strict=True))
+    if len(groups) != len(entries):
+        raise ValueError("every hit has a group")
     return Hits(groups, entries, max(*times, *arrivals))
 
 

@@ -301,8 +301,8 @@ async def test_a_hit_too_large_for_the_bus_is_buried(
     await outgoing.publish()
     scene = Scene(settings, crashing, plan_of(SMALL), metrics)
     assert [each.reason for each in await letters(scene)] == ["too_large"]
-    hits = [hit for record in await scene.read(HITS) for hit in orjson.loads(record.value)["hits"]["B"]]
-    assert {hit[2] for hit in hits} == {"e1", "e2"}
+    hits = [orjson.loads(record.value)["hits"]["B"] for record in await scene.read(HITS)]
+    assert {each for _, _, ids, *_ in hits for each in ids} == {"e1", "e2"}
 
 
 # Clocks ---------------------------------------------------------------------------------------------------------------

@@ -83,7 +83,12 @@ def said(records: Sequence[Record]) -> list[tuple[int, list[Any]]]:
 
 def ids(records: Sequence[Record], version: str = VERSION) -> list[str]:
     """Return the ids of the hits."""
-    return [row[2] for record in records for row in orjson.loads(record.value)["hits"].get(version, [])]
+    return [each for record in records for each in columns(record, version)[2]]
+
+
+def columns(record: Record, version: str = VERSION) -> list[list[Any]]:
+    """Return a record's hits of a correlation: groups, times, ids, arrivals and so on."""
+    return orjson.loads(record.value)["hits"].get(version, [[]] * 8)  # type: ignore[no-any-return]
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
@@ -101,9 +106,9 @@ async def test_hits_go_to_their_groups_partition_with_watermarks_behind_them(
     hits = await read(HITS)
     assert sorted(ids(hits)) == sorted(make_event(number).id for number in range(40))
     for record in hits:
-        for row in orjson.loads(record.value)["hits"][VERSION]:
-            assert partition_of(VERSION, row[0], 2) == record.partition
-            assert row[3] == events[0].timestamp
+        groups, _, _, arrivals, *_ = columns(record)
+        assert {partition_of(VERSION, group, 2) for group in groups} == {record.partition}
+        assert set(arrivals) == {events[0].timestamp}
     last = {record.partition: record for record in events}
     expected = [["d", number, each.offset + 1, each.timestamp - LATENESS] for number, each in sorted(last.items())]
     assert said(hits) == [(number, clock) for number in (0, 1) for clock in expected]

@@ -36,8 +36,8 @@ def read(message: Message) -> tuple[list[tuple[str, Hit]], list[list[Any]]]:
     origins = [(site, host) for site, host in document["origins"]]
     hits = [
         (version, Hit(group, identity, time, arrival, number, value, origins[origin], carried))
-        for version, rows in document["hits"].items()
-        for group, time, identity, arrival, number, value, origin, carried in rows
+        for version, columns in document["hits"].items()
+        for group, time, identity, arrival, number, value, origin, carried in zip(*columns, strict=True)
     ]
     return hits, document["clocks"]
 

@@ -196,10 +196,10 @@ def test_a_malformed_record_leaves_no_trace() -> None:
         ["[]", 1, "a", 1, 0, None, 7, None],
         ["[]", 1, 7, 1, 0, None, 0, None],
         [["[]"], 1, "a", 1, 0, None, 0, None],
-        ["[]"],
     ):
         late = [["[]", 5, "b", 5, 0, None, 0, None], ["[]", 3, "c", 5, 0, None, 0, None], broken]
-        value = orjson.dumps({"hits": {"version-one": late}, "origins": [["hn", "h"]], "clocks": []})
+        columns = list(zip(*late, strict=True))
+        value = orjson.dumps({"hits": {"version-one": columns}, "origins": [["hn", "h"]], "clocks": []})
         with pytest.raises(DeadLetter):
             desk.partition.take(value, 0)
     assert not desk.take(hit(1))

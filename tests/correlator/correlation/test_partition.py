@@ -197,7 +197,10 @@ def test_another_plan_keeps_what_has_not_changed() -> None:
         b"{}",
         b'{"hits": {}, "origins": [], "clocks": [["x"]]}',
         b'{"hits": {"version-one": [[1]]}, "origins": [], "clocks": []}',
-        b'{"hits": {"version-one": [["[]", 1, "a", 1, 0, null, 7, null]]}, "origins": [], "clocks": []}',
+        b'{"hits": {"version-one": [["[]"], [1], ["a"], [1], [0], [null], [7], [null]]}, "origins": [], "clocks": []}',
+        b'{"hits": {"version-one": [["[]"], [1], ["a"], [1, 2], [0], [null], [0], [null]]}, "origins": [["a", "b"]], "clocks": []}',
+        b'{"hits": {"version-one": [[], [1], ["a"], [1], [0], [null], [0], [null]]}, "origins": [["a", "b"]], "clocks": []}',
+        b'{"hits": {"version-one": [[], [], [], [], [], [], [], []]}, "origins": [], "clocks": []}',
     ],
 )
 def test_what_is_malformed_is_a_dead_letter(value: bytes) -> None:
