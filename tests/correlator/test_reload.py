@@ -80,7 +80,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
     return metrics.registry.get_sample_value(f"vonggac_{name}", labels) or 0.0
 
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 200) -> None:
     """Wait until the condition holds, bounded."""
     end = time.monotonic() + seconds
     while not condition():
