@@ -7,7 +7,8 @@ from operator import or_
 from typing import NamedTuple
 
 from correlator.engine.cover import Cover, Known, cover
-from correlator.engine.patterns import canonical
+from correlator.engine.guard import Guarded, guarded
+from correlator.engine.patterns import canonical, is_text
 from correlator.engine.tree import Tree
 from correlator.syntax import Atom, FieldRef, Glob, Test
 
@@ -27,6 +28,7 @@ class Atlas:
         """Begin without atoms."""
         self._numbers: dict[Test, int] = {}
         self._known: dict[int, Known] = {}
+        self._covers: dict[int, Cover] = {}
 
     def number(self, test: Test) -> int:
         """Return the number of a test; tests that are the same but for case have one."""
@@ -58,10 +60,9 @@ class Atlas:
         every = (1 << len(trees)) - 1
         sure = every
         columns = {known.field: _Drawn() for known in self._known.values()}
-        covers: dict[int, Cover] = {}
         for position, tree in enumerate(trees):
             bit = 1 << position
-            implied = cover(tree, self._known, covers)
+            implied = cover(tree, self._known, self._covers)
             for field, clause in implied.fields.items():
                 columns[field].must[clause.atoms] |= bit
             if implied.rarest is None:
@@ -71,6 +72,11 @@ class Atlas:
                 for field in fields:
                     columns[field].may[implied.rarest.atoms] |= bit
         return {field: drawn.masks(every) for field, drawn in columns.items()}, sure
+
+    def guarded(self, trees: Sequence[Tree]) -> Mapping[str | None, Guarded]:
+        """Return the atoms of each field that need not be looked for at first."""
+        texts = (number for test, number in self._numbers.items() if test.field is not None and is_text(test.atom))
+        return guarded(trees, frozenset(texts), self._known, self._covers)
 
 
 class _Drawn:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from correlator.engine.atlas import Masks
+from correlator.engine.guard import UNGUARDED, Guarded
 from correlator.engine.judge import Judge
 from correlator.engine.memory import Memory
 from correlator.engine.record import MAX_WHOLE
@@ -45,10 +46,10 @@ def is_key(value: Any, longest: int = MAX_MEMORISED) -> bool:
 class Column(dict[Any, Verdict]):
     """`column[value]` is the Verdict of a value. Raises TypeError for a list: `several` takes one."""
 
-    def __init__(self, atoms: Mapping[Atom, int], masks: Masks, memory: Memory) -> None:
+    def __init__(self, atoms: Mapping[Atom, int], masks: Masks, memory: Memory, guarded: Guarded = UNGUARDED) -> None:
         """Take the field's atoms, each with its number."""
         super().__init__()
-        self.judge = Judge(atoms, memory)
+        self.judge = Judge(atoms, memory, guarded)
         self._masks = masks
         self._memory = memory
         self._verdicts: dict[frozenset[int], Verdict] = {}

@@ -1,14 +1,14 @@
 """Many regular expressions on one value: hyperscan says which may be found, `re` says which are."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from correlator.engine.atoms import check_of
 from correlator.engine.hyper import AVAILABLE, Scanner
 from correlator.engine.required import DOTLESS, required
-from correlator.engine.text import Check
+from correlator.engine.text import Check, fold
 from correlator.limit import Timer
 from correlator.syntax import Regex
 
@@ -17,6 +17,9 @@ _SEPARATORS: Final = Regex(r"[\x1c-\x1f]")
 
 LONG: Final = 2048
 """Characters from which `re` is not asked about what hyperscan has found in ASCII text: it may take milliseconds."""
+
+MAX_SLOW: Final = 2
+"""Characters of a text that takes longer to look for than hyperscan takes for an expression; single ones are quick."""
 
 _PLAIN: Final = re.compile(r"[ -~]*", re.ASCII)
 _FOREIGN: Final = re.compile(r"\{,|\\[vN]|\[:")
@@ -42,37 +45,45 @@ class Expressions:
         self._searches = [(number, check_of(atom)) for atom, number in atoms.items()]
         self._required = [required(atom.pattern, atom.flags) for atom in atoms]
         self.needed = [texts[0] if texts else "" for texts in self._required]
+        self._telling = [_telling(texts) for texts in self._required]
         self.numbers = frozenset(atoms.values())
         self._scanner, self._scanned = _scanner(self._atoms) if AVAILABLE else (None, [])
         self._unscanned = frozenset(range(len(self._searches))).difference(self._scanned)
         self._alone: dict[int, Scanner] = {}
 
-    def candidates(self, text: str, folded: str, places: Sequence[int]) -> list[tuple[int, Check]]:
+    def candidates(self, text: str, places: Sequence[int]) -> list[tuple[int, Check]]:
         """Return those at `places` that may be found in the text: the number of each, and what has the last word on it.
 
         `places` has all of which the needed text is there. The last word has `re`, but in long ASCII text hyperscan,
         which reads it alike and in linear time.
         """
         if not text.isascii():  # beyond ASCII hyperscan reads otherwise than `re`
+            folded = fold(text)
             some = not any(letter in folded for letter in DOTLESS)
-            return [self._searches[place] for place in self._likely(folded, places)] if some else self._searches
+            return [self._searches[place] for place in self._likely(text, places)] if some else self._searches
         if self._scanner is None:
-            return [self._searches[place] for place in self._likely(folded, places)]
+            return [self._searches[place] for place in self._likely(text, places)]
         if len(text) > LONG:
-            return list(self._found(text.encode(), self._likely(folded, places)))
+            return list(self._found(text.encode(), self._likely(text, places)))
         found = self._scanner.found(text.encode())
         if len(self._scanned) in found:
             return [self._searches[place] for place in places]
         likely = self._unscanned.union(map(self._scanned.__getitem__, found))
         return [self._searches[place] for place in places if place in likely]
 
-    def _likely(self, folded: str, places: Sequence[int]) -> list[int]:
-        """Return the places of which what is needed is there: all of it in long text, single characters first."""
-        if len(folded) <= LONG:
+    def _likely(self, text: str, places: Sequence[int]) -> list[int]:
+        """Return the places of which what is needed is there: all that tells in long text."""
+        if len(text) <= LONG:
+            folded = fold(text)
             return [place for place in places if self.needed[place] in folded]
-        return [place for place in places if all(each in folded for each in reversed(self._required[place]))]
+        stands = (text if text.isascii() else fold(text)).__contains__
+        places = [place for place in places if all(map(stands, self._telling[place].characters))]
+        return [place for place in places if self._stand(self._telling[place].texts, text)]
 
-    def _found(self, data: bytes, places: Sequence[int]) -> Iterator[tuple[int, Check]]:
+    def _stand(self, texts: Sequence[str], text: str) -> bool:
+        return not texts or all(map(fold(text).__contains__, texts))
+
+    def _found(self, data: bytes, places: Iterable[int]) -> Iterator[tuple[int, Check]]:
         """Yield what hyperscan finds in long ASCII text, one by one: few are likely, and all take longer than some."""
         for place in places:
             number, search = self._searches[place]
@@ -88,6 +99,21 @@ class Expressions:
                 self._timer.disarm()
             self._alone[place] = _alone(self._atoms[place])
         return self._alone[place]
+
+
+class _Telling(NamedTuple):
+    """What has to stand in long text that has the longest of the required texts already, the quickest to look for first.
+
+    Characters without case: in ASCII text, as in folded text, they stand where `re` wants them.
+    """
+
+    characters: str
+    texts: tuple[str, ...]
+
+
+def _telling(required: Sequence[str]) -> _Telling:
+    characters = dict.fromkeys(each for text in required for each in text if not each.isalnum() and each != " ")
+    return _Telling("".join(characters), tuple(text for text in reversed(required[1:]) if len(text) > MAX_SLOW))
 
 
 _FOUND: Final = [0]

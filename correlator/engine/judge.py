@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from correlator.engine.atoms import TooLong, check_of
 from correlator.engine.expressions import Expressions
+from correlator.engine.guard import UNGUARDED, Guarded
 from correlator.engine.memory import Memory
-from correlator.engine.needles import Needles
+from correlator.engine.needles import Needles, is_long
 from correlator.engine.patterns import EDGE, Look, is_edged, sort
 from correlator.engine.record import text_of
 from correlator.engine.text import Check, fold
@@ -29,7 +30,7 @@ class Judge:
     An atom that could not be judged is the memory's trouble, and taken not to hold.
     """
 
-    def __init__(self, atoms: Mapping[Atom, int], memory: Memory) -> None:
+    def __init__(self, atoms: Mapping[Atom, int], memory: Memory, guarded: Guarded = UNGUARDED) -> None:
         """Build the automata."""
         self._memory = memory
         self._present = frozenset(number for atom, number in atoms.items() if atom == Exists(True))
@@ -37,11 +38,13 @@ class Judge:
         self.absent = frozenset(number for atom, number in atoms.items() if atom == Exists(False))
         patterns = sort({atom: number for atom, number in atoms.items() if isinstance(atom, Glob)})
         self._patterns = patterns
+        self._longest = max(map(len, patterns.exact), default=-1)
         expressions = {atom: number for atom, number in atoms.items() if isinstance(atom, Regex)}
         self._expressions = Expressions(expressions, memory.timer)
         self._always_tried, self._tried = self._gated()
         self._brings = frozenset((*patterns.looks, *self._tried))
-        self._needles = Needles(patterns.needles, memory.timer) if patterns.needles else None
+        waiting = Guarded(guarded.by, guarded.atoms - self._brings)
+        self._needles = Needles(patterns.needles, memory.timer, waiting) if patterns.needles else None
         self._auxiliary = frozenset(number for number in patterns.needles.values() if number < 0)
         self._always = patterns.always + [
             Look(n, check_of(a), cased=True) for a, n in atoms.items() if isinstance(a, Cidr | Compare | TimePart)
@@ -64,10 +67,16 @@ class Judge:
         text = value if value.__class__ is str else text_of(value)
         if text is None:
             return self._null
-        held = self._of_text(text) if text.__class__ is str else NONE.union(*map(self._of_text, text))
+        held = self._of_text(text) if text.__class__ is str else NONE.union(*map(self._of_element, text))
         return held | self._present if self._present else held
 
     def _of_text(self, text: str) -> frozenset[int]:
+        return self._of_long(text, alone=True) if is_long(text) else self._of_short(text)
+
+    def _of_element(self, text: str) -> frozenset[int]:
+        return self._of_long(text, alone=False) if is_long(text) else self._of_short(text)
+
+    def _of_short(self, text: str) -> frozenset[int]:
         folded = fold(text)
         held = NONE if self._needles is None else self._needles.found(f"\0{folded}\0")
         exact = self._patterns.exact.get(folded)
@@ -75,25 +84,34 @@ class Judge:
             held |= {exact}
         if EDGE in folded:
             held = self._without_false_edges(held, folded)
-        return held if self._decides_at_once else self._looked_twice(held, text, folded)
+        return held if self._decides_at_once else self._looked_twice(held, text)
 
-    def _looked_twice(self, held: frozenset[int], text: str, folded: str) -> frozenset[int]:
+    def _of_long(self, text: str, *, alone: bool) -> frozenset[int]:
+        """Do the same without folding ASCII text, nor reading all of it, where nothing asks for that."""
+        known = text if text.isascii() else fold(text)
+        held = NONE if self._needles is None else self._needles.scanned(f"\0{known}\0", alone=alone)
+        if len(text) <= self._longest and (exact := self._patterns.exact.get(fold(text))) is not None:
+            held |= {exact}
+        if EDGE in text:
+            held = self._without_false_edges(held, fold(text))
+        return held if self._decides_at_once else self._looked_twice(held, text)
+
+    def _looked_twice(self, held: frozenset[int], text: str) -> frozenset[int]:
         brought = held & self._brings
         looks = [look for number in brought for look in self._patterns.looks.get(number, ())] if brought else []
         for look in (*looks, *self._always) if looks else self._always:
-            if look.check(text if look.cased else folded):
+            if look.check(text if look.cased else fold(text)):
                 held |= {look.number}
         places = [*self._always_tried, *(place for number in brought for place in self._tried.get(number, ()))]
-        if places or (self._tried and not text.isascii()):
-            held = held.union(self._searched(text, folded, places))
+        if (places or (self._tried and not text.isascii())) and (found := self._searched(text, places)):
+            held = held.union(found)
         return held - self._auxiliary if brought else held
 
-    def _searched(self, text: str, folded: str, places: list[int]) -> list[int]:
+    def _searched(self, text: str, places: list[int]) -> list[int]:
         """Return the expressions that are found, of those at these places."""
-        self._memory.timer.arm()
         found = []
-        for number, search in self._expressions.candidates(text, folded, places):
-            self._memory.timer.arm()  # one that took too long stopped it
+        for number, search in self._expressions.candidates(text, places):
+            self._memory.timer.arm()  # here, for one that took too long stopped it
             if self._found(number, search, text):
                 found.append(number)
         return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from correlator.engine.text import Check, fold, glob, merged
-from correlator.syntax import Glob, Part, Wildcard
+from correlator.syntax import Atom, Glob, Part, Wildcard
 
 EDGE: Final = "\0"
 """Stands at both ends of a text that is searched, so that an anchored needle is a needle like any other."""
@@ -43,6 +43,14 @@ def canonical(atom: Glob) -> Glob:
     """Return the pattern as every pattern that finds the same is written."""
     parts = merged(atom.parts)
     return Glob(tuple(parts if atom.cased else _folded(parts)), atom.cased)
+
+
+def is_text(atom: Atom) -> bool:
+    """Tell whether a canonical atom is that one text stands somewhere in the value, whatever its case."""
+    match atom:
+        case Glob((Wildcard.ANY, str(text), Wildcard.ANY), False):
+            return EDGE not in text
+    return False
 
 
 def sort(atoms: Mapping[Glob, int]) -> Patterns:

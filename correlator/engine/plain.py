@@ -196,9 +196,10 @@ def _reason(reason: Reason, record: Record) -> Reason:
     """Return the reason with the part of a long value that the pattern is about."""
     if len(reason.value) <= MAX_VALUE:
         return reason
-    folded = record.folded[reason.field] if reason.field is not None and reason.value.isascii() else None
-    lowered = folded if isinstance(folded, str) else None  # the same in ASCII, and at hand
-    return reason._replace(value=reason.excerpt(MAX_VALUE, lowered))
+    alike = reason.value.isascii() or reason.pattern.isascii()
+    folded = record.folded[reason.field] if alike and reason.field is not None else None
+    lowered = folded if isinstance(folded, str) else None  # as good then, and at hand
+    return Reason(reason.selection, reason.field, reason.excerpt(MAX_VALUE, lowered), reason.pattern)
 
 
 def _keyword(check: Check, atom: Atom, *, cased: bool) -> Predicate:

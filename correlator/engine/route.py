@@ -13,8 +13,9 @@ from time import perf_counter
 from typing import Any, Final
 
 from correlator.engine.atlas import Atlas
-from correlator.engine.column import MISSING, Column, Verdict
+from correlator.engine.column import MAX_MEMORISED, MISSING, Column, Verdict
 from correlator.engine.decision import Decision, decision
+from correlator.engine.guard import UNGUARDED
 from correlator.engine.judge import NONE
 from correlator.engine.memory import Memory
 from correlator.engine.tree import Tree, among
@@ -23,6 +24,9 @@ from correlator.statistics import Cost
 
 MAX_DOUBTFUL: Final = 4
 """Atoms that are not known to hold or not with which a condition is tried in all combinations."""
+
+LONG: Final = 2 * MAX_MEMORISED
+"""Bytes of an event's JSON from which it is worth while to look for values that no column remembers."""
 
 _NESTED: Final = frozenset({list, dict, tuple})
 _verdict_of = dict.__getitem__
@@ -53,7 +57,11 @@ class Route:
         self._decided_parts: dict[int, Decision] = {}
         self._evaluations = [0] * len(conditions)
         self._seconds = [0.0] * len(conditions)
-        columns = {field: Column(atoms, masks[field], memory) for field, atoms in atlas.columns().items()}
+        guarded = atlas.guarded(conditions)
+        columns = {
+            field: Column(atoms, masks[field], memory, guarded.get(field, UNGUARDED))
+            for field, atoms in atlas.columns().items()
+        }
         self._names = tuple(columns)
         self._columns = tuple(columns.values())
         self._missing = (MISSING,) * len(columns)
@@ -70,10 +78,14 @@ class Route:
 
         ~number instead, where a reference from field to field decides, which is left to the caller. Raises Unsure where some could not be told. What `wire` leaves out or writes otherwise than orjson does is not searched for keywords.
         """
-        try:
-            verdicts = tuple(map(_verdict_of, self._columns, map(fields.get, self._names, self._missing)))
-        except TypeError:  # a list, or what is nested
-            verdicts = self._verdicts(fields)
+        values = map(fields.get, self._names, self._missing)
+        if wire is not None and len(wire) > LONG:
+            verdicts = tuple(map(self._verdict, self._columns, values))
+        else:
+            try:
+                verdicts = tuple(map(_verdict_of, self._columns, values))
+            except TypeError:  # a list, or what is nested
+                verdicts = tuple(map(self._verdict, self._columns, map(fields.get, self._names, self._missing)))
         if self._whole is not None and (said := self._whole.verdict(fields, wire)) is not None:
             verdicts += (said,)
         if self._memory.troubled:
@@ -99,10 +111,14 @@ class Route:
             if evaluations or own:
                 yield number, Cost(evaluations, self._seconds[number] + own)
 
-    def _verdicts(self, fields: dict[str, Any]) -> tuple[Verdict, ...]:
-        self._memory.timer.arm()
-        values = zip(self._columns, map(fields.get, self._names, self._missing), strict=True)
-        return tuple(column.several(value) if value.__class__ in _NESTED else column[value] for column, value in values)
+    def _verdict(self, column: Column, value: Any) -> Verdict:
+        """Return a column's verdict without looking up what it does not remember: that reads all of a long text."""
+        if value.__class__ in _NESTED:
+            self._memory.timer.arm()
+            return column.several(value)
+        if value.__class__ is str and len(value) > MAX_MEMORISED:
+            return column.several(value)
+        return column[value]
 
     def _unsure(self, verdicts: tuple[Verdict, ...]) -> "Unsure":
         """Tell what the atoms that could not be judged leave open: what both answers agree on is sure."""

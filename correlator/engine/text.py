@@ -6,7 +6,7 @@ Case is ignored for every character that casefolds to one character, so that `?`
 import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from correlator.syntax import Part, Wildcard
 
@@ -14,11 +14,31 @@ Check = Callable[[str], bool]
 """A test of one text; for a pattern that ignores case the text is folded already."""
 
 
+LONG: Final = 400
+"""Characters from which the text that was folded last is remembered: what fires on it is explained next."""
+
+_last: Final = [("", "")]
+
+
 def fold(text: str) -> str:
     """Return `text` without case and of the same length."""
+    if len(text) > LONG:
+        return _remembered(text)
     folded = text.casefold()
-    if len(folded) == len(text):
-        return folded
+    return folded if len(folded) == len(text) else _one_to_one(text)
+
+
+def _remembered(text: str) -> str:
+    known, folded = _last[0]
+    if text is not known:
+        folded = text.casefold()
+        if len(folded) != len(text):
+            folded = _one_to_one(text)
+        _last[0] = text, folded
+    return folded
+
+
+def _one_to_one(text: str) -> str:
     return "".join(low if len(low := char.casefold()) == 1 else char for char in text)
 
 

@@ -23,7 +23,7 @@ from tests.correlator.written import files
 
 FUZZ: Final = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 EXAMPLES: Final = 14_000 if FUZZ else 200
-"""Of each of the four settings. An example has 20 pairs of rule and event on average: more than a million in all."""
+"""Of each of the five settings. An example has 20 pairs of rule and event on average: more than a million in all."""
 
 Record = Callable[[str, object], None]
 
@@ -71,6 +71,13 @@ def test_while_it_forgets(record_property: Record, monkeypatch: pytest.MonkeyPat
 def test_with_every_value_searched_as_a_long_one(record_property: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hyperscan takes what the automaton would."""
     monkeypatch.setattr("correlator.engine.needles.LONG", 0)
+    compare(record_property)
+
+
+def test_with_every_text_that_can_waiting(record_property: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are looked for after those that are guessed to be rarer, however short both are."""
+    monkeypatch.setattr("correlator.engine.needles.LONG", 0)
+    monkeypatch.setattr("correlator.engine.guard.RARE", 1.0)
     compare(record_property)
 
 

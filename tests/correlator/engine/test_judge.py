@@ -5,6 +5,7 @@ import time
 import pytest
 
 from correlator.engine import needles
+from correlator.engine.guard import Guarded
 from correlator.engine.judge import Judge
 from correlator.engine.memory import Memory
 from correlator.limit import Timer
@@ -42,3 +43,17 @@ def test_a_text_may_hold_what_marks_its_edges() -> None:
     assert judge.of_value("x\0a") == set()
     assert judge.of_value("b\0x") == set()
     assert judge.of_value("a\0b") == {1, 2}
+
+
+def test_texts_wait_for_their_guard_wherever_it_is_in_a_list() -> None:
+    """Each element has a search of its own, and a rule may take one text from one and another from another."""
+    wait: dict[Atom, int] = {
+        Glob((Wildcard.ANY, "guard", Wildcard.ANY)): 1,
+        Glob((Wildcard.ANY, "common", Wildcard.ANY)): 2,
+    }
+    judge = Judge(wait, Memory(), Guarded(frozenset({1}), frozenset({2})))
+    long = "x" * needles.LONG
+    assert judge.of_value([f"{long} Common", f"{long} Guard"]) == {1, 2}
+    assert judge.of_value(f"{long} Common Guard") == {1, 2}
+    assert judge.of_value("common") == {2}
+    assert 1 not in judge.of_value(f"{long} Common")

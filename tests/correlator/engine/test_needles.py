@@ -1,41 +1,51 @@
 """Needles in a value, by either of the two automata."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from correlator.engine import needles as module
-from correlator.engine.needles import LONG, Needles
+from correlator.engine.guard import Guarded
+from correlator.engine.needles import Needles
+from correlator.engine.text import fold
 from tests.correlator.strategies import long_text, piece, text
 
-needles = st.lists(st.one_of(piece, text), min_size=1, max_size=30, unique=True).map(
-    lambda drawn: {needle: 7 - 3 * number for number, needle in enumerate(filter(None, drawn))} or {"a": 0}
+needles = st.lists(st.one_of(piece, text), min_size=1, max_size=30).map(
+    lambda drawn: (
+        {needle: 7 - 3 * n for n, needle in enumerate(dict.fromkeys(map(fold, filter(None, drawn))))} or {"a": 0}
+    )
 )
 
 
 @given(needles, st.one_of(text, long_text))
 def test_found_is_what_stands_in_the_text(wanted: dict[str, int], value: str) -> None:
     """Numbers may be negative; needles overlap and hold each other."""
-    assert Needles(wanted).found(value) == {number for needle, number in wanted.items() if needle in value}
+    folded = fold(value)
+    standing = {number for needle, number in wanted.items() if needle in folded}
+    assert Needles(wanted).found(folded) == standing
+    assert Needles(wanted).scanned(folded) == standing
 
 
-@given(needles, text)
-def test_both_ways_find_the_same(wanted: dict[str, int], value: str) -> None:
-    """On a text of any length."""
-    padding = "\n" * (LONG + 1)
-    ours = {needle: number for needle, number in wanted.items() if "\n" not in needle} or {"a": 0}
-    built = Needles(ours)
-    assert built.found(value + padding) == built.found(value)
+@given(needles, st.one_of(text, long_text))
+def test_a_scan_ignores_the_case_of_ascii(wanted: dict[str, int], value: str) -> None:
+    """So such a text need not be folded first."""
+    plain = value.encode("ascii", "replace").decode()
+    built = Needles(wanted)
+    assert built.scanned(plain) == built.found(fold(plain))
 
 
-@given(needles, long_text)
-def test_without_hyperscan(wanted: dict[str, int], value: str) -> None:
-    """The automaton alone is enough."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "AVAILABLE", False)
-        assert Needles(wanted).found(value) == {number for needle, number in wanted.items() if needle in value}
+@given(needles, text, st.data())
+def test_guarded_needles_are_found_where_a_guard_is(wanted: dict[str, int], value: str, data: st.DataObject) -> None:
+    """Without one they may be left out, but for a text that is not the whole value."""
+    numbers = st.frozensets(st.sampled_from(sorted(wanted.values())))
+    guarded = Guarded(data.draw(numbers), data.draw(numbers))
+    built, folded = Needles(wanted, None, guarded), fold(value)
+    every = built.found(folded)
+    guards = every & (guarded.by - guarded.atoms)
+    assert built.scanned(folded) == (every if guards else every - guarded.atoms)
+    assert built.scanned(folded, alone=False) == every
 
 
 def test_surrogates_do_no_harm() -> None:
     """JSON cannot hold them alone, but a value that was not JSON may."""
-    assert Needles({"a\ud800": 1, "a": 2}).found("x" * LONG + "a\ud800") == {1, 2}
+    built = Needles({"a\ud800": 1, "a": 2})
+    assert built.found("xa\ud800") == {1, 2}
+    assert built.scanned("xa\ud800") == {1, 2}
