@@ -58,7 +58,7 @@ def covered(folder: Path, chosen: Choice, files: list[Path], form: str = "json")
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     """One login that was refused."""
-    line = "<38>1 2026-11-22T15:00:00.000Z gw01 sshd 7 - - Failed password for an from 203.0.113.77 port 40112 ssh2\n"
+    line = "<38>1 2024-11-22T15:00:00.000Z gw01 sshd 7 - - Failed password for an from 203.0.113.77 port 40112 ssh2\n"
     (tmp_path / "auth.log").write_text(line)
     return tmp_path / "auth.log"
 
