@@ -33,7 +33,7 @@ def supervise(roles: Sequence[str], run: Callable[[str], None]) -> None:
     """
     told = _Told()
     context = multiprocessing.get_context("fork")
-    children = {role: context.Process(target=_child, args=(role, run, os.getpid()), name=role) for role in roles}
+    children = {role: context.Process(target=_child, args=(role, run, os.getpid(), told), name=role) for role in roles}
     with told:
         for child in children.values():
             child.start()
@@ -104,12 +104,14 @@ def _how(child: ForkProcess) -> str:
     return f"exit status {code}"
 
 
-def _child(role: str, run: Callable[[str], None], parent: int) -> None:
+def _child(role: str, run: Callable[[str], None], parent: int, told: _Told) -> None:
     """Die with the supervisor, however it dies; leave signals to the role's own loop."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if told.stop:  # until then the supervisor's handler took what was meant for us
+        sys.exit(0)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the supervisor passes SIGTERM on
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the role hears it: what it would reload is not read yet
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     run(role)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,14 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.services.process import Port
+
 ROOT = Path(__file__).parent.parent.parent
-
-
-def free_port() -> int:
-    """Return a port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Service:
@@ -31,9 +25,9 @@ class Service:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.role = role
-        self.syslog = free_port()
-        self.console = free_port()
-        self.health = {name: free_port() for name in ("collect", "correlate", "alert")}
+        self._kept = [Port() for _ in range(5)]
+        self.syslog, self.console, *health = [port.number for port in self._kept]
+        self.health = dict(zip(("collect", "correlate", "alert"), health, strict=True))
         self.environment = {**self._ports(), **(environment or {})}
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -126,3 +126,15 @@ def test_roles_do_not_outlive_a_killed_supervisor(tmp_path: Path) -> None:
     supervisor.kill()
     supervisor.communicate(timeout=60)
     wait_for(lambda: gone(tmp_path, "a") and gone(tmp_path, "b"))
+
+
+def test_who_is_told_to_stop_before_it_can_hear_does_not_begin() -> None:
+    """Between its fork and its first line the supervisor's handler takes the signal."""
+    program = """if True:
+        import os, soc.supervise as supervise
+        told = supervise._Told()
+        told.stop = True
+        supervise._child("collect", print, os.getppid(), told)
+    """
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
