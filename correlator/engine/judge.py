@@ -8,13 +8,17 @@ from typing import Any, Final
 from correlator.engine.atoms import TooLong, check_of
 from correlator.engine.expressions import Expressions
 from correlator.engine.guard import UNGUARDED, Guarded
+from correlator.engine.hyper import AVAILABLE
 from correlator.engine.memory import Memory
-from correlator.engine.needles import Needles, is_long
+from correlator.engine.needles import Needles
 from correlator.engine.patterns import EDGE, Look, is_edged, sort
 from correlator.engine.record import text_of
 from correlator.engine.text import Check, fold
 from correlator.limit import Overtime
 from correlator.syntax import Atom, Cidr, Compare, Exists, Glob, Null, Regex, TimePart
+
+LONG: Final = 400
+"""Characters from which hyperscan is quicker, where it is."""
 
 MIN_NEEDED: Final = 3
 """Characters of the shortest text that an expression needs which is looked for beforehand; others are everywhere."""
@@ -54,12 +58,12 @@ class Judge:
 
     def _gated(self) -> tuple[list[int], dict[int, list[int]]]:
         """Make needles of what expressions need; return the places of those without, and of the others by needle."""
-        needles, free, tried = self._patterns.needles, list[int](), dict[int, list[int]]()
+        texts, free, tried = self._patterns.needles, list[int](), dict[int, list[int]]()
         for place, needed in enumerate(self._expressions.needed):
             if len(needed) < MIN_NEEDED or EDGE in needed:
                 free.append(place)
             else:
-                tried.setdefault(needles.setdefault(needed, -1 - len(needles)), []).append(place)
+                tried.setdefault(texts.setdefault(needed, -1 - len(texts)), []).append(place)
         return free, tried
 
     def of_value(self, value: Any) -> frozenset[int]:
@@ -70,13 +74,12 @@ class Judge:
         held = self._of_text(text) if text.__class__ is str else NONE.union(*map(self._of_element, text))
         return held | self._present if self._present else held
 
-    def _of_text(self, text: str) -> frozenset[int]:
-        return self._of_long(text, alone=True) if is_long(text) else self._of_short(text)
-
     def _of_element(self, text: str) -> frozenset[int]:
-        return self._of_long(text, alone=False) if is_long(text) else self._of_short(text)
+        return self._of_text(text, alone=False)
 
-    def _of_short(self, text: str) -> frozenset[int]:
+    def _of_text(self, text: str, *, alone: bool = True) -> frozenset[int]:
+        if len(text) > LONG and AVAILABLE:
+            return self._of_long(text, alone=alone)
         folded = fold(text)
         held = NONE if self._needles is None else self._needles.found(f"\0{folded}\0")
         exact = self._patterns.exact.get(folded)

@@ -9,18 +9,10 @@ from weakref import WeakValueDictionary
 import ahocorasick
 
 from correlator.engine.guard import UNGUARDED, Guarded
-from correlator.engine.hyper import AVAILABLE, Scanner, literal
+from correlator.engine.hyper import Scanner, literal
 from correlator.limit import Timer
 
-LONG: Final = 400
-"""Characters from which hyperscan is quicker."""
-
 _place = itemgetter(1)
-
-
-def is_long(text: str) -> bool:
-    """Tell whether a text is for hyperscan."""
-    return len(text) > LONG and AVAILABLE
 
 
 class Needles:

@@ -57,7 +57,7 @@ def test_as_it_runs(record_property: Record) -> None:
 
 def test_without_hyperscan(record_property: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no wheel of it."""
-    for module in ("needles", "expressions", "whole"):
+    for module in ("judge", "expressions", "whole"):
         monkeypatch.setattr(f"correlator.engine.{module}.AVAILABLE", False)
     compare(record_property)
 
@@ -70,13 +70,13 @@ def test_while_it_forgets(record_property: Record, monkeypatch: pytest.MonkeyPat
 
 def test_with_every_value_searched_as_a_long_one(record_property: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hyperscan takes what the automaton would."""
-    monkeypatch.setattr("correlator.engine.needles.LONG", 0)
+    monkeypatch.setattr("correlator.engine.judge.LONG", 0)
     compare(record_property)
 
 
 def test_with_every_text_that_can_waiting(record_property: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts are looked for after those that are guessed to be rarer, however short both are."""
-    monkeypatch.setattr("correlator.engine.needles.LONG", 0)
+    monkeypatch.setattr("correlator.engine.judge.LONG", 0)
     monkeypatch.setattr("correlator.engine.guard.RARE", 1.0)
     compare(record_property)
 

@@ -6,7 +6,7 @@ import pytest
 
 from correlator.engine import needles
 from correlator.engine.guard import Guarded
-from correlator.engine.judge import Judge
+from correlator.engine.judge import LONG, Judge
 from correlator.engine.memory import Memory
 from correlator.limit import Timer
 from correlator.syntax import Atom, Glob, Wildcard
@@ -27,7 +27,7 @@ def test_building_for_long_values_is_not_at_the_expense_of_the_event(monkeypatch
             return [0]
 
     monkeypatch.setattr(needles, "Scanner", Slow)
-    monkeypatch.setattr(needles, "AVAILABLE", True)
+    monkeypatch.setattr("correlator.engine.judge.AVAILABLE", True)
     memory = Memory()
     memory.timer = timer = Timer(0.05)
     judge = Judge(WORDS, memory)
@@ -52,7 +52,7 @@ def test_texts_wait_for_their_guard_wherever_it_is_in_a_list() -> None:
         Glob((Wildcard.ANY, "common", Wildcard.ANY)): 2,
     }
     judge = Judge(wait, Memory(), Guarded(frozenset({1}), frozenset({2})))
-    long = "x" * needles.LONG
+    long = "x" * LONG
     assert judge.of_value([f"{long} Common", f"{long} Guard"]) == {1, 2}
     assert judge.of_value(f"{long} Common Guard") == {1, 2}
     assert judge.of_value("common") == {2}
