@@ -73,7 +73,7 @@ class Outgoing:
         for found in outcome.found:
             try:
                 self._matches += self._going(found, plan)
-            except TypeError as error:  # orjson.JSONEncodeError: times that no collector lets in
+            except (TypeError, ValueError) as error:  # no JSON holds its times, or its group is none
                 letter = DeadLetter("unencodable", f"a match of {found.linked.correlation.ref.title}: {error}")
                 self.bury(of_input(STAGE, found.group.encode(), letter, self._clock.now(), {"topic": MATCHES}))
             await turns.look()

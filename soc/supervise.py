@@ -33,14 +33,23 @@ def supervise(roles: Sequence[str], run: Callable[[str], None]) -> None:
     """
     told = _Told()
     context = multiprocessing.get_context("fork")
-    children = {role: context.Process(target=_child, args=(role, run, os.getpid(), told), name=role) for role in roles}
+    children = {role: context.Process(target=_child, args=(role, run, os.getpid()), name=role) for role in roles}
     with told:
-        for child in children.values():
-            child.start()
+        _start(list(children.values()))
         ended = _first_to_end(children, told)
         _end(list(children.values()))
     if ended is not None and not told.stop:
         raise Stop(f"soc {ended.name} ended by itself ({_how(ended)}); its own messages stand above")
+
+
+def _start(children: list[ForkProcess]) -> None:
+    """Start them. A stop that comes meanwhile waits: before its first line a child would forget it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        for child in children:
+            child.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 class _Told:
@@ -104,11 +113,10 @@ def _how(child: ForkProcess) -> str:
     return f"exit status {code}"
 
 
-def _child(role: str, run: Callable[[str], None], parent: int, told: _Told) -> None:
+def _child(role: str, run: Callable[[str], None], parent: int) -> None:
     """Die with the supervisor, however it dies; leave signals to the role's own loop."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if told.stop:  # until then the supervisor's handler took what was meant for us
-        sys.exit(0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit(1)

@@ -129,8 +129,6 @@ class Counting(Sliding[Measured]):
     def _judge(self, group: Measured, key: str, disturbed: Disturbed) -> None:
         """See Sliding._judge: in one pass over the hits that they look at."""
         time, until, span = disturbed.first, disturbed.last + self.span, self.span
-        if all(self._needless(group, bucket * span) for bucket in range(time // span, (until - 1) // span + 1)):
-            return
         at, end = bisect_left(group, (time,)), bisect_left(group, (until,))
         start = stop = bisect_left(group, (time - span + 1,))
         measure = self._measure()
@@ -159,8 +157,8 @@ class Counting(Sliding[Measured]):
                 self._holds(group, key, at, arrived)
 
     def _shorten(self, group: Measured) -> None:
-        self._cut(group, group)
-        group.measure = None
+        if self._cut(group, group):
+            group.measure = None
 
     def _drop(self, group: Measured, before: int) -> int:
         if group.measure is None:

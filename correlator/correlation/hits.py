@@ -4,7 +4,8 @@
      "origins": [[SITE, HOST], ...],
      "clocks": [["d", PARTITION, OFFSET, WATERMARK], ["c", PARTITION, LEVEL, WATERMARK, [[VERSION, TIME], ...]], ...]}
 
-Hits are in columns, each a list with one item a hit: that is read in half the time. A record's hits count before its clocks. Hits of one correlation and group go to one partition.
+Hits are in columns, each a list with one item a hit: that is read in half the time. A record's hits count before its
+clocks. Hits of one correlation and group go to one partition.
 """
 
 from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from correlator.correlation.counting import Counted, Distinct, Summed
 from correlator.correlation.hits import Correlated, Detected, Hit, Origin
 from correlator.correlation.plan import Linked, Plan
 from correlator.correlation.rule import Kind
-from correlator.correlation.state import NEVER, Bounds, Columns, Feed, Found, Outcome, State, Tally, hits_of
+from correlator.correlation.state import NEVER, Bounds, Columns, Feed, Found, Hits, Outcome, State, Tally, hits_of
 from correlator.correlation.temporal import Ordered, Temporal
 from correlator.correlation.tumbling import Tumbling
 from soc.clock import SECOND
@@ -67,14 +67,15 @@ class Partition:
         try:
             document = orjson.loads(value)
             origins = [(site, host) for site, host in document["origins"]]
+            hits = {version: self._read(version, each, origins) for version, each in document["hits"].items()}
             for clock in document["clocks"]:  # they count once the hits are taken, but may tell of what these lack
                 self._clocks.take(_clock(clock), offset)
-            for version, hits in document["hits"].items():
-                self._take(version, hits, origins, offset, outcome)
+            for version, each in hits.items():
+                self._take(version, each, offset, outcome)
+            if document["clocks"]:
+                self._advance(outcome)
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:  # JSON's is a ValueError
             raise DeadLetter("malformed_hits", repr(error)[:500]) from None
-        if document["clocks"]:
-            self._advance(outcome)
         return outcome
 
     def replayed(self) -> None:
@@ -124,14 +125,19 @@ class Partition:
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
-    def _take(self, version: str, hits: Columns, origins: Sequence[Origin], offset: int, outcome: Outcome) -> None:
+    def _read(self, version: str, written: Columns, origins: Sequence[Origin]) -> Hits | None:
+        """Read the hits of a version, before any hit of the record is taken; None where it is not in force."""
         state = self._states.get(version)
         if state is None:
-            self._unknown += len(hits[0])
-            return
-        before = len(outcome.found)
-        state.take(hits_of(hits, origins), offset, outcome)
-        self._mark(outcome, before)
+            self._unknown += len(written[0])
+            return None
+        return hits_of(written, origins, len(state.linked.correlation.rules))
+
+    def _take(self, version: str, hits: Hits | None, offset: int, outcome: Outcome) -> None:
+        if hits is not None:
+            before = len(outcome.found)
+            self._states[version].take(hits, offset, outcome)
+            self._mark(outcome, before)
 
     def _advance(self, outcome: Outcome) -> None:
         """Let the clocks go on, lower levels first."""

@@ -132,7 +132,7 @@ class Sliding(State, Generic[G]):
         groups, add, quiet = self.groups, self._add, self._quiet
         made = 0
         try:
-            for key, entry in zip(hits.groups, hits.entries, strict=True):
+            for key, entry in hits.entries:
                 group = groups.get(key)
                 if group is None:
                     group = groups[key] = self._begun(key, entry[TIME])
@@ -180,14 +180,18 @@ class Sliding(State, Generic[G]):
         self._disturbed[key] = Disturbed(entry[TIME], entry[TIME], entry) if before is None else before.widened(entry)
 
     def _judge_disturbed(self) -> None:
+        over = self.clock - self.span + 1
         for key, disturbed in self._disturbed.items():
             group = self.groups[key]
-            if self._could(group, disturbed.first):
-                self.tally.hits -= self._drop(
-                    group, self.clock - self.span + 1
-                )  # or it would count when it was looked at
-                if self._first(group) is not None:
-                    self._judge(group, key, disturbed)
+            if (first := self._first(group)) is None:
+                continue
+            wanted = not self._is_needless(group, disturbed) and self._could(group, disturbed.first)
+            if (
+                wanted or first < over - self._grain
+            ):  # what is over must not count, nor fill the rule, until it is looked at
+                self.tally.hits -= self._drop(group, over)
+            if wanted and self._first(group) is not None:
+                self._judge(group, key, disturbed)
 
     # Groups ---------------------------------------------------------------------------------------------------------
 
@@ -259,8 +263,11 @@ class Sliding(State, Generic[G]):
                 self.tally.hits -= len(entries)
                 self.tally.evicted += len(entries)
 
-    def _cut(self, group: G, entries: list[Entry]) -> None:
-        """Forget the oldest of a group's hits, or of those of one rule, where they are too many."""
+    def _cut(self, group: G, entries: list[Entry]) -> bool:
+        """Forget the oldest of a group's hits, or of those of one rule, where too many are not over; tell whether."""
+        self.tally.hits -= self._drop(group, self.clock - self.span + 1)
+        if len(entries) <= self.bounds.group_hits:
+            return False
         gone = entries[: max(1, self.bounds.group_hits // 8)]
         del entries[: len(gone)]
         self._leave_out(gone[-1][ARRIVAL])
@@ -268,12 +275,18 @@ class Sliding(State, Generic[G]):
         self.tally.evicted += len(gone)
         if group.held:
             group.held.difference_update([entry[ID] for entry in gone])
+        return True
 
     # What holds -----------------------------------------------------------------------------------------------------
 
     def _needless(self, group: G, time: int) -> bool:
         """Tell whether nobody waits for the verdict on a hit: its bucket has its match, and there is nobody above."""
         return group.told is not None and time // self.span in group.told and not self.linked.parents
+
+    def _is_needless(self, group: G, disturbed: Disturbed) -> bool:
+        """Tell whether nobody waits for a verdict on what these hits may complete."""
+        first, last = disturbed.first // self.span, (disturbed.last + self.span - 1) // self.span
+        return bool(group.told) and all(self._needless(group, at * self.span) for at in range(first, last + 1))
 
     def _holds(self, group: G, key: str, at: Entry, completing: Entry) -> None:
         """Make a match, the first of its bucket, and feed the correlations above, once a hit."""

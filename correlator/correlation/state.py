@@ -1,9 +1,11 @@
 """What every correlation's state is made of: entries, their offsets in the log, and what it gives."""
 
 from abc import ABC, abstractmethod
+from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from correlator.correlation.hits import Hit, Origin, Value
@@ -29,28 +31,36 @@ Columns = Sequence[Sequence[Any]]
 
 
 class Hits(NamedTuple):
-    """The hits of one record, in order: of each its group and itself. `latest`: the latest time or arrival of all."""
+    """The hits of one record, in order, each with its group. `latest`: the latest time or arrival of all."""
 
-    groups: Sequence[str]
-    entries: Sequence[Entry]
+    entries: Sequence[tuple[str, Entry]]
     latest: int
 
 
-def hits_of(written: Columns, origins: Sequence[Origin]) -> Hits:
-    """Read the hits of one correlation, of which there is one at least.
+def hits_of(written: Columns, origins: Sequence[Origin], rules: int) -> Hits:
+    """Read the hits of one correlation, which refers to so many rules; there is one hit at least.
 
-    Raises TypeError, ValueError or LookupError where one is malformed: nothing of the record is taken then.
+    Raises TypeError, ValueError, LookupError or OverflowError where one is not of the form that soc.hits has.
     """
     groups, times, ids, arrivals, numbers, values, places, carried = written
-    if not {*map(type, times), *map(type, arrivals)} <= {int}:
-        raise TypeError("times are integers")
-    if not {*map(type, groups), *map(type, ids)} <= {str}:
-        raise TypeError("groups and ids are text")
+    for integers in (times, arrivals, numbers, places):
+        array("q", integers)  # takes integers alone, and is quicker than to ask for the type of each
+    for texts in (groups, ids):
+        "".join(texts)
+    if min(numbers) < 0 or max(numbers) >= rules or min(places) < 0:
+        raise ValueError("no rule, or no origin, has this number")
+    _check(values, carried)
     origin = map(origins.__getitem__, places)
-    entries = list(zip(times, ids, arrivals, numbers, values, origin, carried, strict=True))
-    if len(groups) != len(entries):
-        raise ValueError("every hit has a group")
-    return Hits(groups, entries, max(*times, *arrivals))
+    entries = zip(times, ids, arrivals, numbers, values, origin, carried, strict=True)
+    return Hits(list(zip(groups, entries, strict=True)), max(*times, *arrivals))
+
+
+def _check(values: Sequence[Any], carried: Sequence[Any]) -> None:
+    """Raise TypeError where one is of a type that soc.hits does not have. Most are None."""
+    if values.count(None) < len(values) and not {*map(type, values)} <= {str, int, float, type(None)}:
+        raise TypeError("a value is text or a number")
+    if carried.count(None) < len(carried):
+        "".join(chain.from_iterable(each.values() for each in carried if each is not None))
 
 
 class Bounds(NamedTuple):

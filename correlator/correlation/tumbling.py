@@ -72,7 +72,7 @@ class Tumbling(State):
     def take(self, hits: Hits, offset: int, outcome: Outcome) -> None:  # noqa: ARG002 - nothing is judged here
         """See State.take."""
         self.tally.taken += len(hits.entries)
-        for key, entry in zip(hits.groups, hits.entries, strict=True):
+        for key, entry in hits.entries:
             window = entry[TIME] // self.span
             if window * self.span < self.begin:
                 self.tally.early += 1

@@ -556,13 +556,14 @@ async def test_what_is_held_and_left_out_is_told(settings: Settings, metrics: Me
 async def test_a_match_that_cannot_be_written_is_a_dead_letter(
     settings: Settings, metrics: Metrics, crashing: CrashingBus
 ) -> None:
-    """Times that no collector lets in must not end the stage, and the other matches go out."""
+    """Times that no collector lets in, a group that is none: they must not end the stage, and the other matches go out."""
     desk = Desk(linked(Kind.EVENT_COUNT, at_least(1)))
-    found = [*desk.take(hit(1)), *desk.take(hit(-(2**63) / SECOND, user="wild"))]
+    wild, none = hit(-(2**63) / SECOND, user="wild"), hit(2)._replace(group="no JSON")
+    found = [*desk.take(hit(1)), *desk.take(wild), *desk.take(none)]
     outgoing = Outgoing(settings, crashing, metrics, ManualClock(0))
     outgoing.begin(2)
     await outgoing.add(Outcome(found, []), desk.plan)
     await outgoing.publish()
     scene = Scene(settings, crashing, desk.plan, metrics)
-    assert [each.reason for each in await letters(scene)] == ["unencodable"]
-    assert (len(found), len(await scene.matches())) == (2, 1)
+    assert [each.reason for each in await letters(scene)] == ["unencodable"] * 2
+    assert (len(found), len(await scene.matches())) == (3, 1)

@@ -1,6 +1,7 @@
 """Events, values and sums, judged at their hits."""
 
 from collections import Counter
+from typing import Any
 
 import orjson
 import pytest
@@ -155,21 +156,36 @@ def test_sums_are_exact() -> None:
     assert parts.take(hit(1, value=0.1))
 
 
-def test_what_hovers_at_the_threshold_costs_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hit that makes every sum of a long window nearly enough is judged in one pass over it."""
-    entered = Counter[str]()
+@pytest.fixture
+def entered(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts the hits that sums take in, which is what a look at a window costs."""
+    count = Counter[str]()
     enter = Total.enter
 
     def counted(self: Total, entry: Entry) -> None:
-        entered["hits"] += 1
+        count["hits"] += 1
         enter(self, entry)
 
     monkeypatch.setattr(Total, "enter", counted)
+    return count
+
+
+def test_what_hovers_at_the_threshold_costs_one_pass(entered: Counter[str]) -> None:
+    """All hits together would be enough, those of no window are: each is looked at once, not once a window."""
     desk = Desk(linked(Kind.VALUE_SUM, Condition(((GTE, 1e9),), ("Bytes",)), span=100_000))
-    desk.take(*(hit(1 + number, value=0) for number in range(10_000)))
+    desk.take(*(hit(1 + number, value=0) for number in range(10_000)), hit(100_001, value=1))
     entered.clear()
     assert not desk.take(hit(0.5, value=999_999_999.5))
-    assert 0 < entered["hits"] < 30_000
+    assert 10_000 <= entered["hits"] < 20_000
+
+
+def test_late_hits_that_nobody_waits_for_cost_nothing(entered: Counter[str]) -> None:
+    """Every bucket that they may complete has its match."""
+    desk = Desk(linked(Kind.VALUE_SUM, at_least(1, "Bytes")))
+    assert buckets(desk.take(*(hit(number / 10, value=1) for number in range(3000)))) == [0, 1, 2]
+    entered.clear()
+    assert not desk.take(hit(50.05, value=1), hit(60.05, value=1))
+    assert entered["hits"] < 5
 
 
 def test_what_is_forgotten_leaves_nothing_behind() -> None:
@@ -191,13 +207,20 @@ def test_what_is_forgotten_leaves_nothing_behind() -> None:
 def test_a_malformed_record_leaves_no_trace() -> None:
     """What comes after it is judged as if it had not been there."""
     desk = Desk(linked(Kind.EVENT_COUNT, at_least(2)))
-    for broken in (
-        ["[]", 1, "a", 1.5, 0, None, 0, None],
-        ["[]", 1, "a", 1, 0, None, 7, None],
-        ["[]", 1, 7, 1, 0, None, 0, None],
-        [["[]"], 1, "a", 1, 0, None, 0, None],
-    ):
-        late = [["[]", 5, "b", 5, 0, None, 0, None], ["[]", 3, "c", 5, 0, None, 0, None], broken]
+    wrong: dict[int, list[Any]] = {
+        0: [["[]"], 7],
+        1: [1.5, None, "1"],
+        2: [7, None],
+        3: [1.5, None],
+        4: [1, -1, 2**63, 0.0, "0", None, [0]],
+        5: [[1], {}, True],
+        6: [7, -1, 0.5, None],
+        7: ["x", 7, {"User": 1}, []],
+    }
+    good = ["[]", 1, "a", 1, 0, None, 0, None]
+    broken = [[*good[:place], each, *good[place + 1 :]] for place, values in wrong.items() for each in values]
+    for each in broken:
+        late = [["[]", 5, "b", 5, 0, None, 0, None], ["[]", 3, "c", 5, 0, None, 0, None], each]
         columns = list(zip(*late, strict=True))
         value = orjson.dumps({"hits": {"version-one": columns}, "origins": [["hn", "h"]], "clocks": []})
         with pytest.raises(DeadLetter):
