@@ -5,6 +5,7 @@ pySigma's own grammar reads `notepad` as `not epad`, so this is written out here
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 MAX_DEPTH: Final = 64
@@ -30,22 +31,17 @@ class Parser(ABC, Generic[T]):
 
     wrong: type[ValueError]
 
-    def __init__(self, tokens: list[str]) -> None:
-        """Take what `tokens_of` gives."""
+    def __init__(
+        self,
+        tokens: list[str],
+        every: Callable[[tuple[T, ...]], T],
+        either: Callable[[tuple[T, ...]], T],
+        without: Callable[[T], T],
+    ) -> None:
+        """Take what `tokens_of` gives. The others make of parts what holds where all do, where one does, where it does not."""
         self._tokens = tokens
         self._at = 0
-
-    @abstractmethod
-    def every(self, parts: tuple[T, ...]) -> T:
-        """Return what holds where all parts do."""
-
-    @abstractmethod
-    def either(self, parts: tuple[T, ...]) -> T:
-        """Return what holds where one part does."""
-
-    @abstractmethod
-    def without(self, part: T) -> T:
-        """Return what holds where the part does not."""
+        self._every, self._either, self._without = every, either, without
 
     @abstractmethod
     def operand(self) -> T:
@@ -78,19 +74,19 @@ class Parser(ABC, Generic[T]):
         parts = [self._conjunction(depth)]
         while self.take("or"):
             parts.append(self._conjunction(depth))
-        return parts[0] if len(parts) == 1 else self.either(tuple(parts))
+        return parts[0] if len(parts) == 1 else self._either(tuple(parts))
 
     def _conjunction(self, depth: int) -> T:
         parts = [self._negation(depth)]
         while self.take("and"):
             parts.append(self._negation(depth))
-        return parts[0] if len(parts) == 1 else self.every(tuple(parts))
+        return parts[0] if len(parts) == 1 else self._every(tuple(parts))
 
     def _negation(self, depth: int) -> T:
         if depth > MAX_DEPTH:
             raise self.wrong(f"nested deeper than {MAX_DEPTH}")
         if self.take("not"):
-            return self.without(self._negation(depth + 1))
+            return self._without(self._negation(depth + 1))
         if self.take("("):
             node = self._disjunction(depth + 1)
             if not self.take(")"):

@@ -29,17 +29,8 @@ class _Parser(Parser[Node]):
     wrong = ConditionError
 
     def __init__(self, tokens: list[str], selections: Mapping[str, Node]) -> None:
-        super().__init__(tokens)
+        super().__init__(tokens, every=All, either=Any, without=Not)
         self._selections = selections
-
-    def every(self, parts: tuple[Node, ...]) -> Node:
-        return All(parts)
-
-    def either(self, parts: tuple[Node, ...]) -> Node:
-        return Any(parts)
-
-    def without(self, part: Node) -> Node:
-        return Not(part)
 
     def operand(self) -> Node:
         token = self.peek()

@@ -38,19 +38,10 @@ class _Parser(Parser[Expression]):
     wrong = RelationError
 
     def __init__(self, tokens: list[str], rules: Sequence[str]) -> None:
-        super().__init__(tokens)
+        super().__init__(tokens, every=Every, either=Either, without=Without)
         self._numbers = {rule: number for number, rule in enumerate(rules)}
         self._closed = bool(rules)
         self.used: dict[str, None] = {}
-
-    def every(self, parts: tuple[Expression, ...]) -> Expression:
-        return Every(parts)
-
-    def either(self, parts: tuple[Expression, ...]) -> Expression:
-        return Either(parts)
-
-    def without(self, part: Expression) -> Expression:
-        return Without(part)
 
     def operand(self) -> Expression:
         token = self.peek()
