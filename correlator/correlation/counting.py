@@ -9,7 +9,7 @@ from correlator.correlation.hits import Value
 from correlator.correlation.measures import Measure, Number, Total, Variety, amount, total
 from correlator.correlation.plan import Linked
 from correlator.correlation.sliding import Disturbed, Group, Sliding, window_of
-from correlator.correlation.state import ARRIVAL, ID, ORIGIN, TIME, VALUE, Bounds, Entry, Feed
+from correlator.correlation.state import ARRIVAL, ORIGIN, TIME, VALUE, Bounds, Entry, Feed
 
 
 class Measured(Group):
@@ -150,11 +150,6 @@ class Counting(Sliding[Measured]):
         if group.measure is None:
             self._begin_measure(group, group[-1][TIME] - self.span)
         return group.measure is not None and group.measure.could_hold(group[start : group.begin])
-
-    def _hold_all(self, group: Measured, key: str, hits: Sequence[Entry], arrived: Entry) -> None:
-        for at in hits:
-            if not self._needless(group, at[TIME]) and not (group.held and at[ID] in group.held):
-                self._holds(group, key, at, arrived)
 
     def _shorten(self, group: Measured) -> None:
         if self._cut(group, group):

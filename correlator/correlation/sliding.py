@@ -10,7 +10,7 @@ has only itself to judge.
 
 from abc import abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush, nsmallest
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -180,7 +180,7 @@ class Sliding(State, Generic[G]):
         self._disturbed[key] = Disturbed(entry[TIME], entry[TIME], entry) if before is None else before.widened(entry)
 
     def _judge_disturbed(self) -> None:
-        over = self.clock - self.span + 1
+        over = self._over()
         for key, disturbed in self._disturbed.items():
             group = self.groups[key]
             if (first := self._first(group)) is None:
@@ -189,7 +189,7 @@ class Sliding(State, Generic[G]):
             if (
                 wanted or first < over - self._grain
             ):  # what is over must not count, nor fill the rule, until it is looked at
-                self.tally.hits -= self._drop(group, over)
+                self._trim(group)
             if wanted and self._first(group) is not None:
                 self._judge(group, key, disturbed)
 
@@ -227,7 +227,7 @@ class Sliding(State, Generic[G]):
 
         That is once a timespan at most, for a look costs more than a hit: some are held for two timespans.
         """
-        self.tally.hits -= self._drop(group, self.clock - self.span + 1)
+        self._trim(group)
         first = self._first(group)
         if first is None:
             del self.groups[key]
@@ -237,6 +237,14 @@ class Sliding(State, Generic[G]):
         if group.held:
             group.held &= {entry[ID] for entry in group.entries()}
         self._later(key, group, max(first, self.clock) + self.span)
+
+    def _over(self) -> int:
+        """Return before which time a hit that arrived before it too counts no more."""
+        return self.clock - self.span + 1
+
+    def _trim(self, group: G) -> None:
+        """Drop the hits that are over."""
+        self.tally.hits -= self._drop(group, self._over())
 
     def _cleared(self, entries: list[Entry], before: int) -> int:
         """Take out those before a time that arrived before it too; return how many."""
@@ -256,7 +264,7 @@ class Sliding(State, Generic[G]):
             number = max(1, len(self.groups) // EVICTED_AT_ONCE)
             for key in nsmallest(number, self.groups, key=lambda key: self.groups[key].touched):
                 group = self.groups.pop(key)
-                self.tally.hits -= self._drop(group, self.clock - self.span + 1)  # those are not missed
+                self._trim(group)  # those are not missed
                 entries = list(group.entries())
                 if entries:
                     self._leave_out(max(entry[ARRIVAL] for entry in entries))
@@ -265,7 +273,7 @@ class Sliding(State, Generic[G]):
 
     def _cut(self, group: G, entries: list[Entry]) -> bool:
         """Forget the oldest of a group's hits, or of those of one rule, where too many are not over; tell whether."""
-        self.tally.hits -= self._drop(group, self.clock - self.span + 1)
+        self._trim(group)
         if len(entries) <= self.bounds.group_hits:
             return False
         gone = entries[: max(1, self.bounds.group_hits // 8)]
@@ -287,6 +295,11 @@ class Sliding(State, Generic[G]):
         """Tell whether nobody waits for a verdict on what these hits may complete."""
         first, last = disturbed.first // self.span, (disturbed.last + self.span - 1) // self.span
         return bool(group.told) and all(self._needless(group, at * self.span) for at in range(first, last + 1))
+
+    def _hold_all(self, group: G, key: str, hits: Iterable[Entry], arrived: Entry) -> None:
+        for at in hits:
+            if not self._needless(group, at[TIME]) and not (group.held and at[ID] in group.held):
+                self._holds(group, key, at, arrived)
 
     def _holds(self, group: G, key: str, at: Entry, completing: Entry) -> None:
         """Make a match, the first of its bucket, and feed the correlations above, once a hit."""

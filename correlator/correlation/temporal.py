@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from correlator.correlation.conditions import expected, least
 from correlator.correlation.plan import Linked
 from correlator.correlation.sliding import Disturbed, Group, Sliding, window_of
-from correlator.correlation.state import ARRIVAL, ID, NEVER, NUMBER, TIME, Bounds, Entry, Feed
+from correlator.correlation.state import ARRIVAL, NEVER, NUMBER, TIME, Bounds, Entry, Feed
 
 
 class Lanes(Group):
@@ -95,11 +95,6 @@ class Temporal(Sliding[Lanes]):
     def _range(self, lane: list[Entry], disturbed: Disturbed) -> list[Entry]:
         """Return the hits of one rule that are to be judged."""
         return lane[bisect_left(lane, (disturbed.first,)) : bisect_left(lane, (disturbed.last + self.span,))]
-
-    def _hold_all(self, group: Lanes, key: str, hits: Iterable[Entry], arrived: Entry) -> None:
-        for at in hits:
-            if not self._needless(group, at[TIME]) and not (group.held and at[ID] in group.held):
-                self._holds(group, key, at, arrived)
 
     def _at_newest(self, group: Lanes, at: Entry) -> bool:
         """Return whether the condition holds at a hit that is behind all others."""
