@@ -95,9 +95,7 @@ def _by_atom(clauses: Mapping[frozenset[int], int]) -> dict[int, int]:
     masks: dict[int, int] = {}
     for atoms, rules in clauses.items():
         for atom in atoms:
-            masks[atom] = (
-                masks[atom] | rules if atom in masks else rules
-            )  # most are of one clause, and share its object
+            masks[atom] = masks[atom] | rules if atom in masks else rules  # most have one clause, and share its object
     return masks
 
 

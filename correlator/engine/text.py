@@ -22,24 +22,15 @@ _last: Final = [("", "")]
 
 def fold(text: str) -> str:
     """Return `text` without case and of the same length."""
-    if len(text) > LONG:
-        return _remembered(text)
-    folded = text.casefold()
-    return folded if len(folded) == len(text) else _one_to_one(text)
-
-
-def _remembered(text: str) -> str:
     known, folded = _last[0]
-    if text is not known:
-        folded = text.casefold()
-        if len(folded) != len(text):
-            folded = _one_to_one(text)
+    if text is known:
+        return folded
+    folded = text.casefold()
+    if len(folded) != len(text):
+        folded = "".join(low if len(low := char.casefold()) == 1 else char for char in text)
+    if len(text) > LONG:
         _last[0] = text, folded
     return folded
-
-
-def _one_to_one(text: str) -> str:
-    return "".join(low if len(low := char.casefold()) == 1 else char for char in text)
 
 
 def glob(parts: Sequence[Part]) -> Check:  # noqa: PLR0911 - one return for each simple shape reads best
